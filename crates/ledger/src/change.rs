@@ -1,0 +1,68 @@
+use bytes::Bytes;
+use release::{BuildId, ObjectId, RunId};
+
+use crate::{KeyPath, RepoPath, Scalar};
+
+/// A change of the Ledger as data, so that it can be printed, judged again on a new head, and compared.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Change {
+    /// The run that asks for it; the commit carries it as its `Conveyor-Run` trailer.
+    pub run: RunId,
+    /// The scalars to change, each with the app's name that it belongs to.
+    pub edits: Vec<Edit>,
+    /// What the decision read. One of them differing means: decide again.
+    pub reads: Vec<Read>,
+    /// The record entries to add, each on behalf of one edit or of the change as a whole.
+    pub prepends: Vec<Prepend>,
+    /// The commit's message without trailers.
+    pub message: String,
+}
+
+/// One scalar to change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Edit {
+    /// The manifest.
+    pub file: RepoPath,
+    /// Which document of the file, from 0, where it has several.
+    pub document: Option<usize>,
+    /// The scalar's place in it.
+    pub key: KeyPath,
+    /// What the place must hold for the edit to be right.
+    pub from: From,
+    /// The new value, a string.
+    pub to: Scalar,
+}
+
+/// What a place must hold, judged again on each new head.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum From {
+    /// This very value.
+    Exactly(Scalar),
+    /// A build older than this one, or an empty value, which is older than every build.
+    OlderThan(BuildId),
+    /// Whatever it holds.
+    Any,
+}
+
+/// A file or folder that a decision depends on.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Read {
+    /// Its path.
+    pub path: RepoPath,
+    /// The blob or tree that was read, or `None` for "absent".
+    pub was: Option<ObjectId>,
+}
+
+/// One line to put in front of a JSON array's other lines.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Prepend {
+    /// The array's file; made where it is absent.
+    pub file: RepoPath,
+    /// The item, one line of JSON without its line end.
+    pub item: Bytes,
+    /// How many items the file keeps; older ones stay in its history.
+    pub keep: usize,
+    /// The index of the edit that this item records: where that edit was settled already, the item is left out.
+    /// `None`: the item is written whatever the edits say.
+    pub of: Option<usize>,
+}

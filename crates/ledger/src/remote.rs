@@ -1,0 +1,112 @@
+use std::{collections::BTreeSet, fmt};
+
+use async_trait::async_trait;
+use bytes::Bytes;
+use jiff::Timestamp;
+use release::{CommitId, ObjectId, RunId};
+
+use crate::{Branch, LedgerError, RepoPath};
+
+/// What one push writes: whole files on top of the commit that it expects.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Draft {
+    /// The files that change, each with all of its new bytes. Their modes stay as they are; a new file is 100644.
+    pub files: Vec<(RepoPath, Bytes)>,
+    /// The commit message, trailers included.
+    pub message: String,
+    /// The run that writes; also the message's `Conveyor-Run` trailer.
+    pub run: RunId,
+}
+
+/// What became of a push. A lost race and a refusal are outcomes, not errors.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Push {
+    /// The branch is now at this commit, whose parent is the expected one.
+    Accepted(CommitId),
+    /// The branch was not at the expected commit any more; nothing was written.
+    Stale,
+    /// The branch stands where it was expected and the server does not want this commit.
+    Refused(Refusal),
+}
+
+/// Why a server refused a push although the branch had not moved.
+#[derive(Debug, Clone, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Refusal {
+    /// The branch takes changes through pull requests only.
+    BranchPolicy,
+    /// These credentials may not push here.
+    Permission,
+    /// A hook, a quota or something else said no; the server's sanitised words are a hint, not a fact.
+    Other(String),
+}
+
+/// An entry of a folder.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Entry {
+    /// Its path from the root.
+    pub path: RepoPath,
+    /// Its blob or tree.
+    pub id: ObjectId,
+    /// Whether it is a folder.
+    pub is_folder: bool,
+}
+
+/// A commit without its content.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Meta {
+    /// Its name.
+    pub id: CommitId,
+    /// Its parents; none for the first commit.
+    pub parents: Vec<CommitId>,
+    /// When it was committed, as its author's clock had it: for display.
+    pub time: Timestamp,
+    /// Its whole message.
+    pub message: String,
+    /// The run in its `Conveyor-Run` trailer, where it has exactly one.
+    pub run: Option<RunId>,
+    /// The files that differ from the first parent.
+    pub changed: BTreeSet<RepoPath>,
+}
+
+/// A file as it stands at a commit; for a folder the bytes are empty and the id is its tree's.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Found {
+    /// The blob's or tree's id.
+    pub id: ObjectId,
+    /// The blob's bytes; at most 1 MiB.
+    pub bytes: Bytes,
+}
+
+/// The Ledger's server: one repository, read and written by compare-and-swap on a branch's head.
+///
+/// # Contract
+/// Every backend passes [`conformance`](crate::conformance):
+/// * [`push`](Remote::push) moves the branch from `expected` to a child of it, or does not touch it. It never merges,
+///   never forces, and notices a branch that was rewound.
+/// * After an error of `push` that [`may_have_landed`](LedgerError::may_have_landed), only
+///   [`landed`](Remote::landed) tells.
+/// * A path that is absent is `None`; a symbolic link, a submodule or a file above 1 MiB is an error, never bytes.
+#[async_trait]
+pub trait Remote: fmt::Debug + Send + Sync {
+    /// The branch's head. [`LedgerError::NoBranch`] where there is none.
+    async fn head(&self, branch: &Branch) -> Result<CommitId, LedgerError>;
+
+    /// Files and folders at a commit, in the order asked for, in one go.
+    async fn read(&self, at: &CommitId, paths: &[RepoPath]) -> Result<Vec<Option<Found>>, LedgerError>;
+
+    /// A folder's entries at a commit, sorted by path; none where it is absent.
+    async fn list(&self, at: &CommitId, folder: &RepoPath) -> Result<Vec<Entry>, LedgerError>;
+
+    /// The newest commits that changed a path, newest first, at most `limit`.
+    async fn history(&self, branch: &Branch, path: &RepoPath, limit: usize) -> Result<Vec<Meta>, LedgerError>;
+
+    /// One commit.
+    async fn commit(&self, id: &CommitId) -> Result<Meta, LedgerError>;
+
+    /// Commits a draft on top of `expected` and moves the branch there, if it still is at `expected`.
+    async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError>;
+
+    /// The commit of `run` among those that the branch gained since `since`, looked up afresh.
+    async fn landed(&self, branch: &Branch, since: &CommitId, run: &RunId) -> Result<Option<CommitId>, LedgerError>;
+}
