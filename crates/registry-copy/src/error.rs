@@ -1,0 +1,140 @@
+use std::{io, path::PathBuf, time::Duration};
+
+use release::{Digest, Repository};
+
+use crate::ManifestError;
+
+/// Why a registry did not do what was asked of it.
+///
+/// No variant says "not there" of a tag or a manifest that was looked up: that is an answer (`None`).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum RegistryError {
+    /// The server answered with a status that means failure.
+    #[error("{at} answered {status} to {operation}{}", detail_suffix(detail))]
+    Status {
+        /// What was asked for, such as `put a blob`.
+        operation: &'static str,
+        /// The registry and repository, without a query.
+        at: String,
+        /// The HTTP status.
+        status: u16,
+        /// What the server said, cut and escaped. Untrusted text.
+        detail: String,
+    },
+    /// The server does not accept the credentials, or wants some and there are none.
+    #[error("{at} does not accept the credentials{}", scheme.as_ref().map(|s| format!(" (it asks for {s})")).unwrap_or_default())]
+    Unauthorized {
+        /// The registry.
+        at: String,
+        /// The scheme that the server asks for, where it is not one that can be answered.
+        scheme: Option<String>,
+    },
+    /// The registry has no such repository.
+    #[error("there is no repository {repository}")]
+    NoRepository {
+        /// The repository that was named.
+        repository: Repository,
+    },
+    /// A manifest that must be there is not.
+    #[error("there is no manifest {digest} in {repository}")]
+    NoManifest {
+        /// Where it was looked for.
+        repository: Repository,
+        /// The manifest.
+        digest: Digest,
+    },
+    /// A blob that must be there is not.
+    #[error("there is no blob {digest} in {repository}")]
+    NoBlob {
+        /// Where it was looked for.
+        repository: Repository,
+        /// The blob.
+        digest: Digest,
+    },
+    /// Bytes are not those that their digest names.
+    #[error("{what} should be {expected}, but its bytes are {found}")]
+    DigestMismatch {
+        /// What was hashed, such as `the blob`.
+        what: &'static str,
+        /// The digest that was asked for or claimed.
+        expected: Digest,
+        /// The digest of the bytes.
+        found: Digest,
+    },
+    /// There are more or fewer bytes than the descriptor says.
+    #[error("{digest} should have {expected} bytes, but {found} arrived")]
+    SizeMismatch {
+        /// What the bytes should be.
+        digest: Digest,
+        /// The size that the descriptor gives.
+        expected: u64,
+        /// The bytes that came; where there were too many, those counted until then.
+        found: u64,
+    },
+    /// A document is no manifest that can be trusted.
+    #[error("the manifest is refused")]
+    Manifest(#[from] ManifestError),
+    /// A manifest was to be stored before one of its parts.
+    #[error("{repository} has no part {part} of the manifest")]
+    PartMissing {
+        /// The repository.
+        repository: Repository,
+        /// The blob or manifest that is not there.
+        part: Digest,
+    },
+    /// The bytes that were to be stored ended with an error of their source.
+    #[error("the bytes to be stored broke off")]
+    BrokenOff,
+    /// No byte came for this long.
+    #[error("no byte came for {} seconds", after.as_secs())]
+    Stalled {
+        /// How long was waited.
+        after: Duration,
+    },
+    /// This registry is only read.
+    #[error("this registry is only read, never written")]
+    ReadOnly,
+    /// A file could not be read.
+    #[error("{} cannot be read", path.display())]
+    Io {
+        /// The file.
+        path: PathBuf,
+        /// What the system says.
+        source: io::Error,
+    },
+    /// The server's answer is not one that the protocol allows.
+    #[error("{at} does not speak the registry protocol: {what}")]
+    Protocol {
+        /// The registry and repository, without a query.
+        at: String,
+        /// What is wrong.
+        what: &'static str,
+    },
+}
+
+impl RegistryError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::BrokenOff | Self::Stalled { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether bytes are not what they are said to be: something lies, or is damaged.
+    #[must_use]
+    pub fn is_integrity(&self) -> bool {
+        match self {
+            Self::DigestMismatch { .. } | Self::SizeMismatch { .. } => true,
+            Self::Manifest(error) => error.is_integrity(),
+            _ => false,
+        }
+    }
+}
+
+fn detail_suffix(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}
