@@ -1,1 +1,37 @@
-//! placeholder
+//! Change scalars in a Git manifest under two locks.
+//!
+//! The first lock is the server's: a [push](Remote::push) is compare-and-swap on the branch's head. The second is the
+//! change's own: each [`Edit`] says what its place must hold ([`From`]), and that is judged again on each new head.
+//! So different files are re-applied and nothing is lost, while of two changes to one key the newer build wins and the
+//! older gets [`Outcome::Superseded`].
+//!
+//! A [`Change`] is data, [`apply`] is pure, [`update`] brings it to a [`Remote`]: [`git::Program`] or
+//! [`memory::Repository`]. [`get_scalar`] and [`set_scalar`] are the edits by themselves.
+
+mod apply;
+mod branch;
+mod change;
+pub mod conformance;
+mod error;
+pub mod faults;
+pub mod git;
+mod key_path;
+pub mod memory;
+mod path;
+mod prepend;
+mod remote;
+mod run_trailer;
+mod scalar;
+mod update;
+mod yaml;
+
+pub use apply::{Applied, AppliedEdit, Snapshot, apply};
+pub use branch::Branch;
+pub use change::{Change, Edit, From, Prepend, Read};
+pub use error::{FILE_LIMIT, Kind, LedgerError, Said};
+pub use key_path::KeyPath;
+pub use path::RepoPath;
+pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote};
+pub use scalar::Scalar;
+pub use update::{Outcome, update};
+pub use yaml::{EditError, get_scalar, set_scalar};

@@ -1,0 +1,202 @@
+use std::{fmt, io, time::Duration};
+
+use release::CommitId;
+
+use crate::{Branch, EditError, RepoPath};
+
+/// The largest file that is read or written, in bytes: 1 MiB.
+pub const FILE_LIMIT: usize = 1 << 20;
+
+/// Why the Ledger could not be read or written. A lost race and a refusal are no errors, but
+/// [outcomes](crate::Outcome).
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum LedgerError {
+    /// The Ledger has no such branch.
+    #[error("the Ledger has no branch {branch}")]
+    NoBranch {
+        /// The branch that was asked for.
+        branch: Branch,
+    },
+    /// The Ledger has no such commit, or does not hand it out.
+    #[error("the Ledger has no commit {commit}")]
+    NoCommit {
+        /// The commit that was asked for.
+        commit: CommitId,
+    },
+    /// There is no repository at the Ledger's URL, or these credentials do not see it.
+    #[error("the server has no such repository: {said}")]
+    NoRepository {
+        /// The server's words.
+        said: Said,
+    },
+    /// The server gave no usable answer.
+    #[error("the Ledger's server cannot be reached: {said}")]
+    Unreachable {
+        /// What was heard instead.
+        said: Said,
+    },
+    /// The server wants other credentials, or any.
+    #[error("the Ledger's server denies access: {said}")]
+    Denied {
+        /// The server's words.
+        said: Said,
+    },
+    /// A step took longer than it may.
+    #[error("{operation} took longer than {} s", after.as_secs())]
+    TimedOut {
+        /// What took so long.
+        operation: &'static str,
+        /// The limit.
+        after: Duration,
+    },
+    /// The deadline of the whole update passed before the Ledger could be read once.
+    #[error("the deadline passed while the Ledger was read")]
+    Deadline,
+    /// A push got no answer: it may have been carried out. [`landed`](crate::Remote::landed) tells.
+    #[error("a push got no answer, so it may have been carried out")]
+    MaybeLanded {
+        /// Why there was no answer.
+        source: Box<LedgerError>,
+    },
+    /// A manifest to edit is absent.
+    #[error("the Ledger has no file {file}")]
+    NoFile {
+        /// The manifest.
+        file: RepoPath,
+    },
+    /// A path is something else than what it must be.
+    #[error("{path} is {kind} in the Ledger")]
+    WrongKind {
+        /// The path.
+        path: RepoPath,
+        /// What it is.
+        kind: Kind,
+    },
+    /// A file is larger than [`FILE_LIMIT`].
+    #[error("{path} has {bytes} bytes, more than the {FILE_LIMIT} that a Ledger file may have")]
+    TooLarge {
+        /// The file.
+        path: RepoPath,
+        /// Its size.
+        bytes: u64,
+    },
+    /// A manifest cannot be edited.
+    #[error("{file} cannot be edited")]
+    Edit {
+        /// The manifest.
+        file: RepoPath,
+        /// Why not.
+        source: EditError,
+    },
+    /// A record file is no array of one JSON value a line.
+    #[error("{file} is broken in line {line}: {because}")]
+    BrokenArray {
+        /// The file.
+        file: RepoPath,
+        /// The line, from 1.
+        line: usize,
+        /// What is wrong with it.
+        because: &'static str,
+    },
+    /// An item for a record file is no single line of JSON.
+    #[error("an item for {file} is not one line of JSON")]
+    BrokenItem {
+        /// The record file.
+        file: RepoPath,
+    },
+    /// A change was applied to a snapshot that lacks one of its paths.
+    #[error("{path} was not read before the change was applied")]
+    NotRead {
+        /// The path.
+        path: RepoPath,
+    },
+    /// The git program said something that it never says.
+    #[error("git gave an answer that cannot be read while it was to {operation}")]
+    Garbled {
+        /// What it was to do.
+        operation: &'static str,
+    },
+    /// The git program failed at something local.
+    #[error("git could not {operation}: {said}")]
+    Git {
+        /// What it was to do.
+        operation: &'static str,
+        /// Its words.
+        said: Said,
+    },
+    /// The git program could not be run, or its temporary store not be made.
+    #[error("git could not be run to {operation}")]
+    Io {
+        /// What it was to do.
+        operation: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+}
+
+impl LedgerError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Deadline => true,
+            Self::MaybeLanded { source } => source.is_retryable(),
+            _ => false,
+        }
+    }
+
+    /// Whether a push may have been carried out although it failed.
+    #[must_use]
+    pub fn may_have_landed(&self) -> bool {
+        matches!(self, Self::MaybeLanded { .. })
+    }
+}
+
+/// What a path is.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Kind {
+    /// An ordinary file, where a folder is needed.
+    File,
+    /// A folder, where a file is needed.
+    Folder,
+    /// A symbolic link, which is never followed.
+    SymbolicLink,
+    /// Another repository's commit.
+    Submodule,
+}
+
+impl fmt::Display for Kind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::File => "a file",
+            Self::Folder => "a folder",
+            Self::SymbolicLink => "a symbolic link",
+            Self::Submodule => "a submodule",
+        })
+    }
+}
+
+/// Words of a server or of the git program: a hint for people. Only printable ASCII is kept, 300 characters at most.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Said(String);
+
+impl Said {
+    /// Makes untrusted words safe to show: runs of spaces, line ends and control characters become one space, other
+    /// characters outside printable ASCII become `?`.
+    #[must_use]
+    pub fn new(words: &str) -> Self {
+        const LONGEST: usize = 300;
+        let printable = |c: char| if c.is_ascii_graphic() { c } else { '?' };
+        let words = words.split(|c: char| c.is_whitespace() || c.is_control()).filter(|word| !word.is_empty());
+        let line = words.collect::<Vec<_>>().join(" ");
+        Self(line.chars().take(LONGEST).map(|c| if c == ' ' { c } else { printable(c) }).collect())
+    }
+}
+
+impl fmt::Display for Said {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(if self.0.is_empty() { "no reason given" } else { &self.0 })
+    }
+}
