@@ -1,1 +1,39 @@
-//! placeholder
+//! The one HTTP client of the workspace: registries, Azure DevOps, Argo CD and Git servers are spoken to through it.
+//!
+//! A [`Client`] belongs to one [`Origin`] and holds the credentials for it. Everything else that could name a server
+//! is untrusted: a `Location`, a `Link`, a redirect. What leads to another origin is an error that names that origin,
+//! and nothing is sent there; [`Client::may_send_credentials`] is the one decision.
+//!
+//! * Redirects are not followed.
+//! * Plain HTTP is for loopback alone, whatever the request.
+//! * The environment moves no server: `HTTPS_PROXY` and its kin are ignored. A proxy set by an earlier step of a
+//!   pipeline would see every connection, and together with `SSL_CERT_FILE` every credential. `localhost` is this
+//!   machine without asking a resolver.
+//! * Each body has a cap; nothing is allocated because a header claims a size. No content encoding is decoded, so
+//!   that there is none to explode and a digest is of what was sent.
+//! * A [`Request`] that may be repeated is repeated on transport faults and on 408, 429, 500, 502, 503 and 504, with
+//!   jittered exponential pauses and the server's `Retry-After`, until the client's deadline.
+//! * An [`HttpError`] shows method, origin and path; never a query, a user, a password or more than 300 bytes of a
+//!   server's text, and that escaped.
+//!
+//! HTTP/1.1 is spoken over pooled connections: measured as fast as any for blobs, and one broken stream is one broken
+//! connection.
+
+mod client;
+mod credentials;
+mod error;
+mod origin;
+mod request;
+mod response;
+mod retry;
+mod text;
+mod upload;
+
+pub use client::{Client, Limits};
+pub use credentials::Credentials;
+pub use error::{BodyError, Call, HttpError};
+pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+pub use origin::{Origin, OriginError};
+pub use request::Request;
+pub use response::{Download, Response};
+pub use upload::Upload;

@@ -1,0 +1,134 @@
+use std::{
+    fmt,
+    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
+    sync::atomic::{AtomicU64, Ordering},
+    time::Duration,
+};
+
+use http::{HeaderValue, Method};
+use reqwest::redirect::Policy;
+use tokio::time::Instant;
+use url::Url;
+
+use crate::{Call, Credentials, HttpError, Origin, Request};
+
+/// How long things may take.
+#[derive(Debug, Clone, Copy)]
+pub struct Limits {
+    /// The longest that making a connection may take.
+    pub connect: Duration,
+    /// The longest wait for an answer to begin, for each KiB of a body that arrives and for each piece of a body that
+    /// is sent. Time in which nobody asks for the next bytes does not count.
+    pub stall: Duration,
+    /// When all ends, retries and bodies included.
+    pub deadline: Instant,
+}
+
+/// A client of one origin, with the credentials for it.
+pub struct Client {
+    pub(crate) origin: Origin,
+    pub(crate) limits: Limits,
+    pub(crate) http: reqwest::Client,
+    authorization: Option<HeaderValue>,
+    requests: AtomicU64,
+}
+
+impl Client {
+    /// A client that sends `credentials` to `origin` and speaks to nobody else. It opens no connection yet.
+    ///
+    /// # Errors
+    /// [`HttpError::PlainHttp`] for plain HTTP to another machine, [`HttpError::Credentials`] for a secret that fits
+    /// into no header, [`HttpError::Setup`] when the system's root certificates cannot be read.
+    pub fn new(origin: Origin, credentials: &Credentials, limits: Limits) -> Result<Self, HttpError> {
+        if !origin.is_private() {
+            return Err(HttpError::PlainHttp { origin });
+        }
+        let authorization = credentials.header().map_err(|()| HttpError::Credentials { origin: origin.clone() })?;
+        let this_machine =
+            [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
+        let http = reqwest::Client::builder()
+            .user_agent(concat!("conveyor/", env!("CARGO_PKG_VERSION")))
+            .redirect(Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .no_proxy()
+            .resolve_to_addrs("localhost", &this_machine)
+            .http1_only()
+            .connect_timeout(limits.connect)
+            .build()
+            .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
+        Ok(Self { origin, limits, http, authorization, requests: AtomicU64::new(0) })
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.origin
+    }
+
+    /// Whether `to` may receive this client's credentials: only its own origin may.
+    #[must_use]
+    pub fn may_send_credentials(&self, to: &Origin) -> bool {
+        *to == self.origin && to.is_private()
+    }
+
+    /// A request for `reference`: an absolute path with an optional query, or a URL of this client's origin.
+    ///
+    /// GET and HEAD are repeated on temporary faults; see [`Request::idempotent`] for the others.
+    ///
+    /// # Errors
+    /// [`HttpError::Reference`] and [`HttpError::ForeignOrigin`].
+    pub fn request(&self, method: Method, reference: &str) -> Result<Request<'_>, HttpError> {
+        let root = Url::parse(&self.origin.to_string()).map_err(|_| self.no_reference())?;
+        let url = resolve(&self.origin, &root, reference)?;
+        Ok(Request::new(self, method, url))
+    }
+
+    /// How many requests were sent so far, repeated ones included.
+    #[must_use]
+    pub fn requests(&self) -> u64 {
+        self.requests.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn call(&self, method: &Method, url: &Url) -> Call {
+        Call::new(method.clone(), self.origin.clone(), url)
+    }
+
+    /// The credentials for a URL, where it may have them.
+    pub(crate) fn authorization(&self, url: &Url) -> Option<HeaderValue> {
+        let to = Origin::of(url).ok()?;
+        if self.may_send_credentials(&to) { self.authorization.clone() } else { None }
+    }
+
+    pub(crate) fn count(&self) {
+        self.requests.fetch_add(1, Ordering::Relaxed);
+    }
+
+    fn no_reference(&self) -> HttpError {
+        HttpError::Reference { origin: self.origin.clone() }
+    }
+}
+
+impl fmt::Debug for Client {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Client").field("origin", &self.origin).finish_non_exhaustive()
+    }
+}
+
+/// The URL that `reference` names when it was found at `base`; it is of `origin`.
+pub(crate) fn resolve(origin: &Origin, base: &Url, reference: &str) -> Result<Url, HttpError> {
+    let no_reference = || HttpError::Reference { origin: origin.clone() };
+    // The URL standard drops tabs and newlines and reads a backslash as a slash: others do not, so neither is taken.
+    if reference.is_empty() || reference.bytes().any(|b| b.is_ascii_control() || matches!(b, b'\\' | b' ' | b'#')) {
+        return Err(no_reference());
+    }
+    let url = base.join(reference).map_err(|_| no_reference())?;
+    let to = Origin::of(&url).map_err(|_| no_reference())?;
+    if to != *origin {
+        return Err(HttpError::ForeignOrigin { origin: origin.clone(), to });
+    }
+    if !url.username().is_empty() || url.password().is_some() {
+        return Err(no_reference());
+    }
+    Ok(url)
+}

@@ -1,0 +1,228 @@
+use std::{fmt, sync::Arc, time::Duration};
+
+use http::{Method, StatusCode};
+use url::Url;
+
+use crate::Origin;
+
+/// Why a streamed request body ended early: the error of whoever made the stream.
+pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
+
+/// What was asked, as an error may show it: method, origin and path. No query, no user.
+#[derive(Clone, PartialEq, Eq)]
+pub struct Call(Arc<(Method, Origin, String)>);
+
+impl Call {
+    pub(crate) fn new(method: Method, origin: Origin, url: &Url) -> Self {
+        const LONGEST_PATH: usize = 300;
+        let mut path = url.path().to_owned();
+        if let Some((cut, _)) = path.char_indices().nth(LONGEST_PATH) {
+            path.truncate(cut);
+            path.push('…');
+        }
+        Self(Arc::new((method, origin, path)))
+    }
+
+    /// The server.
+    #[must_use]
+    pub fn origin(&self) -> &Origin {
+        &self.0.1
+    }
+}
+
+impl fmt::Display for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let (method, origin, path) = &*self.0;
+        write!(f, "{method} {origin}{path}")
+    }
+}
+
+impl fmt::Debug for Call {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+/// Why a request has no usable answer.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum HttpError {
+    /// Plain HTTP to another machine; nothing was sent.
+    #[error("{origin} is plain http and not on this machine: only https is spoken over a network")]
+    PlainHttp {
+        /// The server.
+        origin: Origin,
+    },
+    /// The user or the secret holds a character that no `Authorization` header can carry.
+    #[error("the credentials for {origin} hold a character that cannot be sent")]
+    Credentials {
+        /// The server.
+        origin: Origin,
+    },
+    /// No client could be made, for want of root certificates, say.
+    #[error("no HTTP client could be set up for {origin}")]
+    Setup {
+        /// The server.
+        origin: Origin,
+        /// What the HTTP library says.
+        source: reqwest::Error,
+    },
+    /// Where the request was to go is no plain URL: it does not parse, or holds a user, a fragment or a backslash.
+    #[error("{origin} was to be asked for something that is no plain path or URL")]
+    Reference {
+        /// The server.
+        origin: Origin,
+    },
+    /// Where the request was to go is on another server; nothing was sent there.
+    #[error("{origin} points to {to}, another server: it is not followed")]
+    ForeignOrigin {
+        /// The client's server.
+        origin: Origin,
+        /// The other.
+        to: Origin,
+    },
+    /// A header of the request that HTTP does not allow.
+    #[error("{call}: the request has a header that cannot be sent")]
+    Header {
+        /// The request.
+        call: Call,
+    },
+    /// The server redirects; it is not followed.
+    #[error("{call}: the server redirects{}, which is not followed ({status})", toward(to.as_ref()))]
+    Redirect {
+        /// The request.
+        call: Call,
+        /// The 3xx status.
+        status: StatusCode,
+        /// The server that it points to, when it says one.
+        to: Option<Origin>,
+    },
+    /// No connection was made; the server saw nothing of the request.
+    #[error("{call}: no connection")]
+    Connect {
+        /// The request.
+        call: Call,
+        /// What the HTTP library says.
+        source: reqwest::Error,
+    },
+    /// The connection broke, or the answer ended early. The server may have acted.
+    #[error("{call}: the connection broke")]
+    Broken {
+        /// The request.
+        call: Call,
+        /// What the HTTP library says.
+        source: reqwest::Error,
+    },
+    /// Too few bytes came or went for too long.
+    #[error("{call}: stalled for {} s", after.as_secs_f32())]
+    Stalled {
+        /// The request.
+        call: Call,
+        /// How long.
+        after: Duration,
+    },
+    /// The client's deadline came first.
+    #[error("{call}: the time is up")]
+    Deadline {
+        /// The request.
+        call: Call,
+    },
+    /// The request was repeated until the client's deadline.
+    #[error("gave up after {attempts} attempts")]
+    Exhausted {
+        /// How often it was sent.
+        attempts: u32,
+        /// How the last attempt that had a result failed.
+        #[source]
+        last: Box<HttpError>,
+    },
+    /// The stream that was to be sent failed, or did not have the length that was promised.
+    #[error("{call}: the bytes to send ended early")]
+    Upload {
+        /// The request.
+        call: Call,
+        /// What the stream said.
+        source: BodyError,
+    },
+    /// The server answered with a status that is no success.
+    #[error("{call}: {status}{}", after_colon(detail))]
+    Status {
+        /// The request.
+        call: Call,
+        /// The status.
+        status: StatusCode,
+        /// What the server said: escaped, 300 bytes at most, perhaps empty.
+        detail: String,
+        /// How long the server asks to wait.
+        retry_after: Option<Duration>,
+    },
+    /// The answer is compressed although nobody asked for that.
+    #[error("{call}: the answer has a Content-Encoding, which nobody asked for")]
+    Encoded {
+        /// The request.
+        call: Call,
+    },
+    /// The answer is longer than it may be. The rest was not read.
+    #[error("{call}: the answer is longer than {cap} bytes")]
+    TooLarge {
+        /// The request.
+        call: Call,
+        /// The most bytes that were acceptable.
+        cap: usize,
+    },
+    /// The answer is not declared to be JSON: a sign-in page, say.
+    #[error("{call}: the answer is {} and not JSON", content_type.as_deref().unwrap_or("of no type"))]
+    NotJson {
+        /// The request.
+        call: Call,
+        /// Its Content-Type, escaped.
+        content_type: Option<String>,
+    },
+    /// The answer is not the JSON that was expected.
+    #[error("{call}: the answer is not the JSON expected")]
+    Json {
+        /// The request.
+        call: Call,
+        /// Where and why.
+        source: serde_json::Error,
+    },
+}
+
+impl HttpError {
+    /// Whether the same request may succeed later: transport faults and 408, 429, 500, 502, 503 and 504.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Connect { .. }
+            | Self::Broken { .. }
+            | Self::Stalled { .. }
+            | Self::Deadline { .. }
+            | Self::Exhausted { .. } => true,
+            Self::Status { status, .. } => is_temporary(*status),
+            _ => false,
+        }
+    }
+
+    /// The status that the server answered with, if that is what is wrong.
+    #[must_use]
+    pub fn status(&self) -> Option<StatusCode> {
+        match self {
+            Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
+            Self::Exhausted { last, .. } => last.status(),
+            _ => None,
+        }
+    }
+}
+
+/// Whether a status says that the server cannot answer now.
+pub(crate) fn is_temporary(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+fn toward(origin: Option<&Origin>) -> String {
+    origin.map(|origin| format!(" to {origin}")).unwrap_or_default()
+}
+
+fn after_colon(detail: &str) -> String {
+    if detail.is_empty() { String::new() } else { format!(": {detail}") }
+}

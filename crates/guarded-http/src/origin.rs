@@ -1,0 +1,129 @@
+use std::{
+    fmt,
+    net::{IpAddr, Ipv6Addr},
+    str::FromStr,
+};
+
+use release::Authority;
+use url::Url;
+
+/// What receives a credential: scheme, ASCII-lowercased host and effective port (RFC 6454).
+///
+/// Two URLs are of one origin when all three are equal; no part is guessed or normalised away, so a name that merely
+/// looks like another (`127.0.0.1.evil.example`, `registry.example.`) is another origin.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Origin {
+    scheme: Scheme,
+    host: String,
+    port: u16,
+}
+
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+enum Scheme {
+    Http,
+    Https,
+}
+
+/// A text or URL that has no origin. It does not show the text, which may hold a password.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[non_exhaustive]
+pub enum OriginError {
+    /// The scheme is neither `https` nor `http`.
+    #[error("the scheme is not https (or http, on loopback)")]
+    Scheme,
+    /// There is no host, or none in its canonical form.
+    #[error("the host is missing or not in its canonical ASCII form")]
+    Host,
+    /// A user, path, query or fragment where only an origin belongs, or a port that is none.
+    #[error("write https://host or https://host:port and nothing else")]
+    Extra,
+}
+
+impl Origin {
+    /// The origin of a URL; its user, path, query and fragment play no part.
+    ///
+    /// # Errors
+    /// [`OriginError::Scheme`] and [`OriginError::Host`].
+    pub fn of(url: &Url) -> Result<Self, OriginError> {
+        let scheme = match url.scheme() {
+            "http" => Scheme::Http,
+            "https" => Scheme::Https,
+            _ => return Err(OriginError::Scheme),
+        };
+        let host = url.host_str().ok_or(OriginError::Host)?.to_ascii_lowercase();
+        Ok(Self { scheme, host, port: url.port().unwrap_or(scheme.default_port()) })
+    }
+
+    /// Where a registry is spoken to: plain HTTP on loopback, else HTTPS. There is no fall-back from one to the other.
+    #[must_use]
+    pub fn for_registry(registry: &Authority) -> Self {
+        let scheme = if registry.is_loopback() { Scheme::Http } else { Scheme::Https };
+        let v6 = registry.host().strip_prefix('[').and_then(|host| host.strip_suffix(']'));
+        let host = match v6.and_then(|host| host.parse::<Ipv6Addr>().ok()) {
+            Some(address) => format!("[{}]", canonical(address)),
+            None => registry.host().to_owned(),
+        };
+        Self { scheme, host, port: registry.port().unwrap_or(scheme.default_port()) }
+    }
+
+    /// Whether the host is this machine: a loopback address in its canonical form, or exactly `localhost`.
+    #[must_use]
+    pub fn is_loopback(&self) -> bool {
+        let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
+        bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+    }
+
+    /// Whether nobody between can read or change what is said: HTTPS, or no network at all.
+    pub(crate) fn is_private(&self) -> bool {
+        self.scheme == Scheme::Https || self.is_loopback()
+    }
+}
+
+impl Scheme {
+    fn default_port(self) -> u16 {
+        match self {
+            Self::Http => 80,
+            Self::Https => 443,
+        }
+    }
+}
+
+/// The form that the URL standard gives an IPv6 address, which has no dotted quad in it.
+fn canonical(address: Ipv6Addr) -> String {
+    url::Host::<&str>::Ipv6(address).to_string().trim_matches(['[', ']']).to_owned()
+}
+
+impl fmt::Display for Origin {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let scheme = match self.scheme {
+            Scheme::Http => "http",
+            Scheme::Https => "https",
+        };
+        write!(f, "{scheme}://{}", self.host)?;
+        if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
+    }
+}
+
+impl FromStr for Origin {
+    type Err = OriginError;
+
+    /// Reads `https://host[:port]`, with an optional `/` behind it.
+    fn from_str(text: &str) -> Result<Self, OriginError> {
+        let url = Url::parse(text).map_err(|_| OriginError::Host)?;
+        let origin = Self::of(&url)?;
+        if url.path() != "/" || url.query().is_some() || url.fragment().is_some() {
+            return Err(OriginError::Extra);
+        }
+        // The URL standard reads `127.1`, full-width digits and more as other hosts: what is not said plainly is refused.
+        let plain = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
+        let with_port =
+            format!("{}:{}", origin.to_string().trim_end_matches(&format!(":{}", origin.port)), origin.port);
+        if plain == origin.to_string() || plain == with_port {
+            Ok(origin)
+        } else if plain.contains('@') {
+            Err(OriginError::Extra)
+        } else {
+            Err(OriginError::Host)
+        }
+    }
+}

@@ -1,0 +1,169 @@
+use bytes::Bytes;
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tokio::time::{Instant, sleep, sleep_until};
+use url::Url;
+
+use crate::{
+    Call, Client, Download, HttpError, Response, Upload, error::is_temporary, response::Opened, retry::Retries,
+    upload::Progress,
+};
+
+/// A request to a client's origin.
+#[derive(Debug)]
+pub struct Request<'a> {
+    client: &'a Client,
+    call: Call,
+    method: Method,
+    url: Url,
+    headers: HeaderMap,
+    body: Body,
+    idempotent: bool,
+    fit: bool,
+}
+
+#[derive(Debug)]
+enum Body {
+    Empty,
+    Bytes(Bytes),
+    Stream(Upload),
+    Spent,
+}
+
+impl<'a> Request<'a> {
+    pub(crate) fn new(client: &'a Client, method: Method, url: Url) -> Self {
+        Self {
+            call: client.call(&method, &url),
+            idempotent: matches!(method, Method::GET | Method::HEAD),
+            headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
+            body: Body::Empty,
+            fit: true,
+            client,
+            method,
+            url,
+        }
+    }
+
+    /// Adds a header.
+    #[must_use]
+    pub fn header(mut self, name: HeaderName, value: &str) -> Self {
+        match HeaderValue::from_str(value) {
+            Ok(value) => drop(self.headers.append(name, value)),
+            Err(_) => self.fit = false,
+        }
+        self
+    }
+
+    /// Sends these bytes.
+    #[must_use]
+    pub fn body(mut self, bytes: impl Into<Bytes>) -> Self {
+        self.body = Body::Bytes(bytes.into());
+        self
+    }
+
+    /// Sends a stream, with its length in `Content-Length`. Such a request is sent once.
+    #[must_use]
+    pub fn upload(mut self, upload: Upload) -> Self {
+        self.body = Body::Stream(upload);
+        self
+    }
+
+    /// Says that doing this twice is the same as doing it once, so that it is repeated on temporary faults.
+    #[must_use]
+    pub fn idempotent(mut self) -> Self {
+        self.idempotent = true;
+        self
+    }
+
+    /// Sends it, and reads the whole answer: a success of at most `cap` bytes, any other up to 64 KiB of it.
+    ///
+    /// An answer with any status but a redirect is returned; of an idempotent request none that is temporary is.
+    ///
+    /// # Errors
+    /// Every [`HttpError`] that is about one call, [`HttpError::Exhausted`] after repeated ones.
+    pub async fn send(mut self, cap: usize) -> Result<Response, HttpError> {
+        let mut retries = Retries::until(self.client.limits.deadline);
+        loop {
+            match self.attempt(cap).await {
+                Err(error) if self.may_repeat(&error) => sleep(retries.pause(error)?).await,
+                result => return result,
+            }
+        }
+    }
+
+    /// Sends it, and returns the body as it arrives. What fails once that has begun is not repeated.
+    ///
+    /// # Errors
+    /// As [`send`](Self::send), and [`HttpError::Status`] for any status but 2xx.
+    pub async fn download(mut self) -> Result<Download, HttpError> {
+        let mut retries = Retries::until(self.client.limits.deadline);
+        loop {
+            let error = match self.open().await {
+                Ok(opened) if opened.status().is_success() => return Ok(opened.download()),
+                Ok(opened) => opened.read(0).await?.into_error(),
+                Err(error) => error,
+            };
+            if !self.may_repeat(&error) {
+                return Err(error);
+            }
+            sleep(retries.pause(error)?).await;
+        }
+    }
+
+    fn may_repeat(&self, error: &HttpError) -> bool {
+        let unseen = matches!(error, HttpError::Connect { .. });
+        error.is_retryable() && (self.idempotent || unseen) && !matches!(self.body, Body::Spent)
+    }
+
+    async fn attempt(&mut self, cap: usize) -> Result<Response, HttpError> {
+        let response = self.open().await?.read(cap).await?;
+        if self.idempotent && is_temporary(response.status()) { Err(response.into_error()) } else { Ok(response) }
+    }
+
+    /// One attempt, up to the answer's headers.
+    async fn open(&mut self) -> Result<Opened, HttpError> {
+        let limits = self.client.limits;
+        let call = || self.call.clone();
+        if !self.fit {
+            return Err(HttpError::Header { call: call() });
+        }
+        let progress = Progress::new(Instant::now() + limits.connect);
+        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
+        *request.headers_mut() = self.headers.clone();
+        if let Some(authorization) = self.client.authorization(&self.url) {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization);
+        }
+        let length = match &self.body {
+            Body::Bytes(bytes) => {
+                *request.body_mut() = Some(bytes.clone().into());
+                Some(bytes.len() as u64)
+            }
+            Body::Stream(upload) => Some(upload.length),
+            Body::Empty | Body::Spent => matches!(self.method, Method::POST | Method::PUT | Method::PATCH).then_some(0),
+        };
+        if let Some(length) = length {
+            request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
+        }
+        if matches!(self.body, Body::Stream(_))
+            && let Body::Stream(upload) = std::mem::replace(&mut self.body, Body::Spent)
+        {
+            *request.body_mut() = Some(upload.into_body(&progress));
+        }
+        self.client.count();
+        let result = tokio::select! {
+            biased;
+            result = self.client.http.execute(request) => result,
+            () = progress.stalled(limits.stall) => return Err(HttpError::Stalled { call: call(), after: limits.stall }),
+            () = sleep_until(limits.deadline) => return Err(HttpError::Deadline { call: call() }),
+        };
+        if let Some(source) = progress.failure() {
+            return Err(HttpError::Upload { call: call(), source });
+        }
+        match result {
+            Ok(response) => Opened::new(call(), limits, response),
+            Err(source) if source.is_connect() => {
+                Err(HttpError::Connect { call: call(), source: source.without_url() })
+            }
+            Err(source) => Err(HttpError::Broken { call: call(), source: source.without_url() }),
+        }
+    }
+}
