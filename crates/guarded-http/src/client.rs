@@ -10,7 +10,7 @@ use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{Call, Credentials, HttpError, Origin, Request};
+use crate::{Call, Credentials, HttpError, Origin, Request, Retries};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -82,6 +82,13 @@ impl Client {
         let root = Url::parse(&self.origin.to_string()).map_err(|_| self.no_reference())?;
         let url = resolve(&self.origin, &root, reference)?;
         Ok(Request::new(self, method, url))
+    }
+
+    /// The pauses for something that is repeated until the deadline, but not blindly: [`Request::idempotent`] does not
+    /// fit it.
+    #[must_use]
+    pub fn retries(&self) -> Retries {
+        Retries::until(self.limits.deadline)
     }
 
     /// How many requests were sent so far, repeated ones included.

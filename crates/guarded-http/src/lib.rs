@@ -36,4 +36,5 @@ pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
 pub use origin::{Origin, OriginError};
 pub use request::Request;
 pub use response::{Download, Response};
+pub use retry::Retries;
 pub use upload::Upload;

@@ -4,8 +4,7 @@ use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
 use crate::{
-    Call, Client, Download, HttpError, Response, Upload, error::is_temporary, response::Opened, retry::Retries,
-    upload::Progress,
+    Call, Client, Download, HttpError, Response, Upload, error::is_temporary, response::Opened, upload::Progress,
 };
 
 /// A request to a client's origin.
@@ -81,7 +80,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// Every [`HttpError`] that is about one call, [`HttpError::Exhausted`] after repeated ones.
     pub async fn send(mut self, cap: usize) -> Result<Response, HttpError> {
-        let mut retries = Retries::until(self.client.limits.deadline);
+        let mut retries = self.client.retries();
         loop {
             match self.attempt(cap).await {
                 Err(error) if self.may_repeat(&error) => sleep(retries.pause(error)?).await,
@@ -95,7 +94,7 @@ impl<'a> Request<'a> {
     /// # Errors
     /// As [`send`](Self::send), and [`HttpError::Status`] for any status but 2xx.
     pub async fn download(mut self) -> Result<Download, HttpError> {
-        let mut retries = Retries::until(self.client.limits.deadline);
+        let mut retries = self.client.retries();
         loop {
             let error = match self.open().await {
                 Ok(opened) if opened.status().is_success() => return Ok(opened.download()),

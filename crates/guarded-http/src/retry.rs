@@ -12,8 +12,9 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// With less time left than this, another attempt is not worth it.
 const WORTHWHILE: Duration = Duration::from_millis(100);
 
-/// The attempts of one request.
-pub(crate) struct Retries {
+/// The attempts at one thing, and the pauses between them.
+#[derive(Debug)]
+pub struct Retries {
     deadline: Instant,
     attempts: u32,
     last: Option<HttpError>,
@@ -24,8 +25,12 @@ impl Retries {
         Self { deadline, attempts: 0, last: None }
     }
 
-    /// How long to wait after an attempt failed with `error`; `Err` when it was the last.
-    pub(crate) fn pause(&mut self, error: HttpError) -> Result<Duration, HttpError> {
+    /// How long to wait after an attempt failed with `error`: as the server asks, where the time left can hold that,
+    /// else 0.2 s, each time up to twice as long, 10 s at most.
+    ///
+    /// # Errors
+    /// [`HttpError::Exhausted`] when no time is left for another attempt.
+    pub fn pause(&mut self, error: HttpError) -> Result<Duration, HttpError> {
         self.attempts += 1;
         let asked = match &error {
             HttpError::Status { retry_after, .. } => *retry_after,

@@ -1,5 +1,6 @@
 use std::{io, path::PathBuf, time::Duration};
 
+use guarded_http::HttpError;
 use release::{Digest, Repository};
 
 use crate::ManifestError;
@@ -103,6 +104,9 @@ pub enum RegistryError {
         /// What the system says.
         source: io::Error,
     },
+    /// The request has no usable answer.
+    #[error(transparent)]
+    Http(#[from] HttpError),
     /// The server's answer is not one that the protocol allows.
     #[error("{at} does not speak the registry protocol: {what}")]
     Protocol {
@@ -119,6 +123,7 @@ impl RegistryError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::Http(error) => error.is_retryable(),
             Self::BrokenOff | Self::Stalled { .. } => true,
             _ => false,
         }

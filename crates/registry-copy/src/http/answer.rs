@@ -1,0 +1,105 @@
+//! What a registry's answers mean, where they are not the expected ones.
+
+use guarded_http::{HeaderName, HttpError, Response, StatusCode, header};
+use release::{Digest, Repository};
+use serde::Deserialize;
+
+use super::HttpRegistry;
+use crate::{ManifestError, RegistryError};
+
+const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
+
+/// The errors that a registry lists (distribution-spec, "Error Codes").
+#[derive(Deserialize)]
+struct Refusals {
+    errors: Vec<Refusal>,
+}
+
+#[derive(Deserialize)]
+struct Refusal {
+    code: String,
+    #[serde(default)]
+    detail: serde_json::Value,
+}
+
+impl HttpRegistry {
+    /// What a status means that is not one that was hoped for.
+    pub(super) fn refusal(&self, repository: &Repository, response: Response) -> RegistryError {
+        if response.status() == StatusCode::UNAUTHORIZED {
+            let at = self.at(repository);
+            return RegistryError::Unauthorized { at, scheme: schemes(&response) };
+        }
+        let refusals = response.json::<Refusals>().map(|body| body.errors).unwrap_or_default();
+        let coded = |code: &str| refusals.iter().find(|refusal| refusal.code == code);
+        if coded("NAME_UNKNOWN").is_some() {
+            return RegistryError::NoRepository { repository: repository.clone() };
+        }
+        let part = coded("MANIFEST_BLOB_UNKNOWN").or_else(|| coded("BLOB_UNKNOWN"));
+        match part.and_then(Refusal::digest) {
+            Some(part) => RegistryError::PartMissing { repository: repository.clone(), part },
+            None => response.into_error().into(),
+        }
+    }
+
+    /// The same for an error, which knows the status alone.
+    pub(super) fn fault(&self, repository: &Repository, error: HttpError) -> RegistryError {
+        match error {
+            HttpError::Status { status: StatusCode::UNAUTHORIZED, .. } => {
+                RegistryError::Unauthorized { at: self.at(repository), scheme: None }
+            }
+            error => error.into(),
+        }
+    }
+
+    pub(super) fn protocol(&self, repository: &Repository, what: &'static str) -> RegistryError {
+        RegistryError::Protocol { at: self.at(repository), what }
+    }
+
+    /// Compares the digest that the server claims, where it claims one, with the true one.
+    pub(super) fn agree(
+        &self,
+        repository: &Repository,
+        response: &Response,
+        what: &'static str,
+        digest: Digest,
+    ) -> Result<(), RegistryError> {
+        if !response.headers().contains_key(&CONTENT_DIGEST) {
+            return Ok(());
+        }
+        let claimed = response.header(&CONTENT_DIGEST).and_then(|text| text.parse::<Digest>().ok());
+        match claimed {
+            Some(claimed) if claimed == digest => Ok(()),
+            Some(claimed) => Err(RegistryError::DigestMismatch { what, expected: claimed, found: digest }),
+            None => Err(self.protocol(repository, "its Docker-Content-Digest is no sha256 digest")),
+        }
+    }
+
+    fn at(&self, repository: &Repository) -> String {
+        format!("{}/{repository}", self.client.origin())
+    }
+}
+
+impl Refusal {
+    /// The part that is missing; distribution gives its digest as the detail or in it.
+    fn digest(&self) -> Option<Digest> {
+        let digest = self.detail.get("digest").unwrap_or(&self.detail);
+        digest.as_str()?.parse().ok()
+    }
+}
+
+/// A manifest that is longer than any may be is no manifest.
+pub(super) fn too_large_is_no_manifest(error: HttpError) -> RegistryError {
+    match error {
+        HttpError::TooLarge { .. } => ManifestError::TooLarge.into(),
+        error => error.into(),
+    }
+}
+
+/// The authentication schemes that are asked for (RFC 9110, 11.6.1): only their names, and those only where plain.
+fn schemes(response: &Response) -> Option<String> {
+    let challenges = response.headers().get_all(header::WWW_AUTHENTICATE).iter();
+    let names = challenges.filter_map(|challenge| challenge.to_str().ok()?.split_whitespace().next());
+    let plain = |name: &&str| name.len() <= 32 && name.bytes().all(|b| b.is_ascii_alphanumeric() || b == b'-');
+    let names: Vec<_> = names.filter(plain).collect();
+    if names.is_empty() { None } else { Some(names.join(", ")) }
+}

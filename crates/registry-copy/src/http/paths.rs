@@ -1,0 +1,38 @@
+use release::{Digest, Repository, Tag};
+
+/// What names a manifest in a path.
+///
+/// Digests, tags and names come into URLs here and nowhere else. Their grammars hold no character that means something
+/// in a path or query.
+#[derive(Clone, Copy)]
+pub(super) enum Reference<'a> {
+    Tag(&'a Tag),
+    Digest(&'a Digest),
+    /// The tag under which referrers are listed where a registry does not do so itself (distribution-spec, "Referrers
+    /// Tag Schema").
+    Referrers(&'a Digest),
+}
+
+pub(super) fn manifest(repository: &Repository, reference: Reference<'_>) -> String {
+    match reference {
+        Reference::Tag(tag) => format!("/v2/{repository}/manifests/{tag}"),
+        Reference::Digest(digest) => format!("/v2/{repository}/manifests/{digest}"),
+        Reference::Referrers(digest) => format!("/v2/{repository}/manifests/sha256-{}", digest.hex()),
+    }
+}
+
+pub(super) fn blob(repository: &Repository, digest: &Digest) -> String {
+    format!("/v2/{repository}/blobs/{digest}")
+}
+
+pub(super) fn uploads(repository: &Repository) -> String {
+    format!("/v2/{repository}/blobs/uploads/")
+}
+
+pub(super) fn mount(repository: &Repository, from: &Repository, digest: &Digest) -> String {
+    format!("/v2/{repository}/blobs/uploads/?mount={digest}&from={from}")
+}
+
+pub(super) fn referrers(repository: &Repository, digest: &Digest) -> String {
+    format!("/v2/{repository}/referrers/{digest}")
+}

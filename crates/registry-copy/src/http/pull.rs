@@ -1,0 +1,107 @@
+use futures_util::{FutureExt, StreamExt, TryStreamExt, future, stream};
+use guarded_http::{HttpError, Method, Response, StatusCode, header};
+use release::{Digest, Repository, Tag};
+
+use super::{
+    HttpRegistry,
+    answer::too_large_is_no_manifest,
+    paths::{self, Reference},
+};
+use crate::{Chunks, Descriptor, Manifest, RegistryError};
+
+/// How many blobs are asked for at once. More gain nothing on one connection pool, and registries count requests.
+const QUESTIONS: usize = 16;
+
+impl HttpRegistry {
+    pub(super) async fn resolve_tag(
+        &self,
+        repository: &Repository,
+        tag: &Tag,
+    ) -> Result<Option<Digest>, RegistryError> {
+        let found = self.get_manifest(repository, Reference::Tag(tag)).await?;
+        Ok(found.map(|(digest, _)| digest))
+    }
+
+    pub(super) async fn manifest_by_digest(
+        &self,
+        repository: &Repository,
+        digest: &Digest,
+    ) -> Result<Option<Manifest>, RegistryError> {
+        let Some((found, response)) = self.get_manifest(repository, Reference::Digest(digest)).await? else {
+            return Ok(None);
+        };
+        if found != *digest {
+            return Err(RegistryError::DigestMismatch { what: "the manifest", expected: *digest, found });
+        }
+        let manifest = Manifest::parse(response.header(&header::CONTENT_TYPE), response.bytes().clone())?;
+        Ok(Some(manifest))
+    }
+
+    /// A manifest as the server holds it, and the digest of its bytes.
+    pub(super) async fn get_manifest(
+        &self,
+        repository: &Repository,
+        reference: Reference<'_>,
+    ) -> Result<Option<(Digest, Response)>, RegistryError> {
+        let request = self
+            .client
+            .request(Method::GET, &paths::manifest(repository, reference))?
+            .header(header::ACCEPT, &Manifest::MEDIA_TYPES.join(", "));
+        let response = request.send(Manifest::MAX_SIZE).await.map_err(too_large_is_no_manifest)?;
+        match response.status() {
+            StatusCode::OK => {
+                let digest = Digest::of(response.bytes());
+                self.agree(repository, &response, "the manifest", digest)?;
+                Ok(Some((digest, response)))
+            }
+            StatusCode::NOT_FOUND => Ok(None),
+            _ => Err(self.refusal(repository, response)),
+        }
+    }
+
+    pub(super) async fn missing_blobs(
+        &self,
+        repository: &Repository,
+        blobs: &[Descriptor],
+    ) -> Result<Vec<Digest>, RegistryError> {
+        let questions: Vec<_> = blobs
+            .iter()
+            .map(|blob| {
+                async move { self.has_blob(repository, blob).await.map(|has| (!has).then_some(blob.digest)) }.boxed()
+            })
+            .collect();
+        stream::iter(questions).buffered(QUESTIONS).try_filter_map(future::ok).try_collect().await
+    }
+
+    async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, RegistryError> {
+        let response = self.client.request(Method::HEAD, &paths::blob(repository, &blob.digest))?.send(0).await?;
+        match response.status() {
+            StatusCode::OK => {
+                let length = response.header(&header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
+                match length {
+                    Some(found) if found != blob.size => {
+                        Err(RegistryError::SizeMismatch { digest: blob.digest, expected: blob.size, found })
+                    }
+                    _ => Ok(true),
+                }
+            }
+            StatusCode::NOT_FOUND => Ok(false),
+            _ => Err(self.refusal(repository, response)),
+        }
+    }
+
+    pub(super) async fn download_blob(
+        &self,
+        repository: &Repository,
+        blob: &Descriptor,
+    ) -> Result<Chunks, RegistryError> {
+        let request = self.client.request(Method::GET, &paths::blob(repository, &blob.digest))?;
+        match request.download().await {
+            Ok(chunks) => Ok(Box::pin(chunks.map_err(RegistryError::from))),
+            Err(HttpError::Status { status: StatusCode::NOT_FOUND, .. }) => {
+                Err(RegistryError::NoBlob { repository: repository.clone(), digest: blob.digest })
+            }
+            Err(error) => Err(self.fault(repository, error)),
+        }
+    }
+}
