@@ -1,3 +1,5 @@
+use std::collections::BTreeSet;
+
 use bytes::Bytes;
 use release::{BuildId, ObjectId, RunId};
 
@@ -16,6 +18,17 @@ pub struct Change {
     pub prepends: Vec<Prepend>,
     /// The commit's message without trailers.
     pub message: String,
+}
+
+impl Change {
+    /// Every path that [`apply`](crate::apply) looks at, each once.
+    #[must_use]
+    pub fn paths(&self) -> BTreeSet<RepoPath> {
+        let edited = self.edits.iter().map(|edit| &edit.file);
+        let read = self.reads.iter().map(|read| &read.path);
+        let prepended = self.prepends.iter().map(|prepend| &prepend.file);
+        edited.chain(read).chain(prepended).cloned().collect()
+    }
 }
 
 /// One scalar to change.
@@ -54,6 +67,9 @@ pub struct Read {
 }
 
 /// One line to put in front of a JSON array's other lines.
+///
+/// The file is written as `[`, then one item a line with a comma after each but the last, then `]`, each line ended by
+/// a line feed; a file without items is `[]`. A file of another form is an error, and nothing is written.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepend {
     /// The array's file; made where it is absent.

@@ -1,0 +1,156 @@
+use std::{iter, time::Duration};
+
+use release::CommitId;
+use tokio::time::{Instant, sleep_until, timeout_at};
+
+use crate::{Applied, AppliedEdit, Branch, Change, LedgerError, Push, Refusal, Remote, RepoPath, Scalar, apply};
+
+/// What became of a change.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Outcome {
+    /// It is written.
+    Updated {
+        /// The commit that brought it.
+        commit: CommitId,
+        /// That commit's parent: the head that the change was judged on.
+        parent: CommitId,
+        /// The edits that changed something.
+        applied: Vec<AppliedEdit>,
+        /// How many pushes it took.
+        attempts: u32,
+    },
+    /// There was nothing to write.
+    Unchanged {
+        /// The head that says so.
+        at: CommitId,
+    },
+    /// A place holds a newer build, or not what it must; nothing of the change is written.
+    Superseded {
+        /// The edit's index in [`Change::edits`].
+        edit: usize,
+        /// What the place holds.
+        found: Scalar,
+    },
+    /// Something that the decision read has changed: decide again.
+    ReadsMoved {
+        /// The first path that differs.
+        path: RepoPath,
+        /// The head that says so.
+        at: CommitId,
+    },
+    /// Others won each race until the deadline; nothing is written.
+    NeverWon {
+        /// How many pushes were tried.
+        attempts: u32,
+    },
+    /// The server does not want the commit, on a branch that stood still.
+    Refused(Refusal),
+}
+
+/// Brings a change to a branch: reads, [applies](apply) and pushes, again on each new head, until `deadline`.
+///
+/// Temporary faults are retried until then too. After a push without an answer, the branch is searched for the run's
+/// commit before anything is tried again, so a run has one commit at most. Dropping the future stops it; run the
+/// change again to learn what became of it.
+///
+/// # Errors
+/// What [`apply`] refuses; a fault that no retry mends; at the deadline, the last temporary fault, or
+/// [`LedgerError::MaybeLanded`] where the last push is still in doubt.
+pub async fn update(
+    remote: &dyn Remote,
+    branch: &Branch,
+    change: &Change,
+    deadline: Instant,
+) -> Result<Outcome, LedgerError> {
+    let paths = change.paths().into_iter().collect();
+    let mut writer = Writer { remote, branch, change, paths, attempts: 0, doubt: None };
+    let mut last = LedgerError::Deadline;
+    let mut lost_race = false;
+    for round in 0.. {
+        if Instant::now() >= deadline {
+            break;
+        }
+        match timeout_at(deadline, writer.attempt()).await {
+            Ok(Ok(Some(outcome))) => return Ok(outcome),
+            Ok(Ok(None)) => lost_race = true,
+            Ok(Err(error)) if error.is_retryable() || error.may_have_landed() => (last, lost_race) = (error, false),
+            Ok(Err(error)) => return Err(writer.in_doubt(error)),
+            Err(_) => break,
+        }
+        sleep_until(deadline.min(Instant::now() + pause(round))).await;
+    }
+    if lost_race && writer.doubt.is_none() {
+        return Ok(Outcome::NeverWon { attempts: writer.attempts });
+    }
+    Err(writer.in_doubt(last))
+}
+
+struct Writer<'a> {
+    remote: &'a dyn Remote,
+    branch: &'a Branch,
+    change: &'a Change,
+    paths: Vec<RepoPath>,
+    attempts: u32,
+    /// The push whose answer is not known: set while it is under way, and left behind when that ends without an answer.
+    doubt: Option<Pushed>,
+}
+
+#[derive(Clone)]
+struct Pushed {
+    parent: CommitId,
+    applied: Vec<AppliedEdit>,
+}
+
+impl Writer<'_> {
+    /// One round from a fresh head; `None` when somebody else was faster.
+    async fn attempt(&mut self) -> Result<Option<Outcome>, LedgerError> {
+        let Self { remote, branch, change, .. } = *self;
+        let head = remote.head(branch).await?;
+        if let Some(pushed) = &self.doubt {
+            if let Some(commit) = remote.landed(branch, &pushed.parent, &change.run).await? {
+                let Pushed { parent, applied } = pushed.clone();
+                return Ok(Some(Outcome::Updated { commit, parent, applied, attempts: self.attempts }));
+            }
+            // A request still under way can be carried out only while the branch stands where it was pushed to. With
+            // the head elsewhere and the run not in its history, that is over.
+            if head != pushed.parent {
+                self.doubt = None;
+            }
+        }
+        let found = remote.read(&head, &self.paths).await?;
+        let (draft, applied) = match apply(&iter::zip(self.paths.iter().cloned(), found).collect(), change)? {
+            Applied::Draft { draft, edits } => (draft, edits),
+            Applied::Unchanged => return Ok(Some(Outcome::Unchanged { at: head })),
+            Applied::Superseded { edit, found } => return Ok(Some(Outcome::Superseded { edit, found })),
+            Applied::ReadsMoved { path } => return Ok(Some(Outcome::ReadsMoved { path, at: head })),
+        };
+        self.attempts += 1;
+        let earlier = self.doubt.replace(Pushed { parent: head, applied: applied.clone() });
+        let answer = remote.push(branch, &head, &draft).await;
+        if !matches!(&answer, Err(error) if error.may_have_landed()) {
+            self.doubt = earlier;
+        }
+        Ok(match answer? {
+            Push::Accepted(commit) => {
+                Some(Outcome::Updated { commit, parent: head, applied, attempts: self.attempts })
+            }
+            Push::Stale => None,
+            Push::Refused(refusal) => Some(Outcome::Refused(refusal)),
+        })
+    }
+
+    /// A final error, which must not hide that a push is still in doubt.
+    fn in_doubt(&self, error: LedgerError) -> LedgerError {
+        if self.doubt.is_some() && !error.may_have_landed() {
+            return LedgerError::MaybeLanded { source: Box::new(error) };
+        }
+        error
+    }
+}
+
+/// A writer's pause is chance, so that those who lost one race together do not meet again in the next.
+fn pause(round: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+    FIRST.saturating_mul(1 << round.min(16)).min(LONGEST).mul_f64(fastrand::f64())
+}
