@@ -1,1 +1,53 @@
-fn main() {}
+//! The project's jobs: `cargo xtask --help` lists them.
+
+#![expect(clippy::print_stdout, clippy::print_stderr, reason = "each job talks to the person who started it")]
+
+mod ci;
+mod command;
+mod deny;
+mod test;
+mod tidy;
+
+use std::error::Error;
+use std::iter;
+use std::process::ExitCode;
+
+use clap::Parser;
+
+/// The project's jobs
+#[derive(Parser)]
+#[command(name = "cargo xtask", bin_name = "cargo xtask")]
+enum Job {
+    /// Install what the tests need and lack, build the binaries, and run every test
+    Test(test::Args),
+    /// Everything that must hold before a change lands: fmt, clippy, doc, deny, tidy, test
+    Ci,
+    /// Check the licences, bans and sources of all dependencies (deny.toml)
+    Deny,
+    /// Check the dependencies against the RustSec database, which needs a network that reaches it
+    Advisories,
+    /// Check the project's own rules: who may depend on whom, file lengths, manifests, words
+    Tidy,
+}
+
+fn main() -> ExitCode {
+    let done = match Job::parse() {
+        Job::Test(args) => test::run(&args),
+        Job::Ci => ci::run(),
+        Job::Deny => deny::run(),
+        Job::Advisories => deny::advisories(),
+        Job::Tidy => tidy::run(),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("error: {}", with_causes(&*error));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn with_causes(error: &(dyn Error + 'static)) -> String {
+    let causes = iter::successors(Some(error), |&error| error.source());
+    causes.map(ToString::to_string).collect::<Vec<_>>().join(": ")
+}
