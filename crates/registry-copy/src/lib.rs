@@ -7,14 +7,33 @@
 //! Registries stand behind the [`Registry`] trait: [`http`], an OCI layout directory ([`Layout`]) and a strict one in
 //! memory ([`InMemory`]). [`conformance`] says what all of them promise, [`faults`] makes them break on purpose.
 
+mod blob;
+mod checked;
+pub mod conformance;
+mod copy;
+mod copy_error;
 mod descriptor;
 mod error;
+pub mod faults;
 pub mod http;
+mod layout;
 mod manifest;
+mod memory;
+mod observer;
+mod plan;
 mod registry;
+mod retry;
+mod side;
 mod unique_keys;
+mod verify;
 
+pub use copy::{Blobs, Destination, Options, Outcome, Source, Transfer, copy, pin};
+pub use copy_error::{CopyError, GraphError};
 pub use descriptor::Descriptor;
 pub use error::RegistryError;
+pub use layout::{Layout, LayoutError};
 pub use manifest::{Manifest, ManifestError};
+pub use memory::InMemory;
+pub use observer::Observer;
 pub use registry::{Chunks, Put, Registry, TagRule};
+pub use verify::verify;

@@ -1,0 +1,72 @@
+use release::{Digest, Tag};
+
+use crate::RegistryError;
+
+/// Why a copy did not come to an outcome. What was stored by then stays, harms nothing and is found by the next run.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum CopyError {
+    /// The registry that is read failed, or its bytes are wrong.
+    #[error("the source failed")]
+    Source(#[source] RegistryError),
+    /// The registry that is written failed.
+    #[error("the destination failed")]
+    Destination(#[source] RegistryError),
+    /// The destination said that the tag was stored, but reading it back gives something else.
+    #[error("the destination took {tag} for {expected}, but reading it back gives {}", found.map_or("nothing".to_owned(), |found| found.to_string()))]
+    ReadBack {
+        /// The tag that was put.
+        tag: Tag,
+        /// The digest that it was put with.
+        expected: Digest,
+        /// The digest that it names now.
+        found: Option<Digest>,
+    },
+    /// What is to be copied is no sensible image.
+    #[error("the image is refused")]
+    Graph(#[from] GraphError),
+    /// The deadline came first.
+    #[error("the deadline passed")]
+    Deadline,
+}
+
+/// What is wrong with the whole that the manifests make up, where each of them is well formed.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum GraphError {
+    /// Indexes inside indexes, more than four manifests deep.
+    #[error("its manifests are nested more than 4 deep")]
+    TooDeep,
+    /// More than 10,000 manifests and blobs.
+    #[error("it has more than 10,000 manifests and blobs")]
+    TooMany,
+    /// More than 1,000 referrers of one manifest.
+    #[error("{0} has more than 1,000 referrers")]
+    TooManyReferrers(Digest),
+    /// Two manifests give one blob two sizes.
+    #[error("its manifests give {0} two sizes")]
+    TwoSizes(Digest),
+}
+
+impl CopyError {
+    /// Whether the same copy may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.is_retryable(),
+            Self::Deadline => true,
+            Self::ReadBack { .. } | Self::Graph(_) => false,
+        }
+    }
+
+    /// Whether bytes are not what they are said to be: something lies, or is damaged.
+    #[must_use]
+    pub fn is_integrity(&self) -> bool {
+        match self {
+            Self::Source(error) | Self::Destination(error) => error.is_integrity(),
+            Self::ReadBack { .. } => true,
+            Self::Graph(error) => matches!(error, GraphError::TwoSizes(_)),
+            Self::Deadline => false,
+        }
+    }
+}

@@ -1,0 +1,68 @@
+use release::{Digest, Repository, Tag};
+use tokio::time::Instant;
+
+use crate::{CopyError, Descriptor, Manifest, Put, Registry, RegistryError, retry::retry};
+
+/// One end of a copy: its calls are repeated while that may help, and its errors say which end it is.
+#[derive(Clone, Copy)]
+pub(crate) struct Side<'a> {
+    pub(crate) registry: &'a dyn Registry,
+    pub(crate) repository: &'a Repository,
+    pub(crate) deadline: Instant,
+    pub(crate) blame: fn(RegistryError) -> CopyError,
+}
+
+impl Side<'_> {
+    pub(crate) async fn resolve(&self, tag: &Tag) -> Result<Option<Digest>, CopyError> {
+        self.call(|| self.registry.resolve(self.repository, tag)).await
+    }
+
+    pub(crate) async fn manifest(&self, digest: Digest) -> Result<Option<Manifest>, CopyError> {
+        let found = self.call(|| self.registry.manifest(self.repository, &digest)).await?;
+        found.map(|manifest| expect(manifest, digest)).transpose().map_err(self.blame)
+    }
+
+    pub(crate) async fn existing_manifest(&self, digest: Digest) -> Result<Manifest, CopyError> {
+        let absent = || (self.blame)(RegistryError::NoManifest { repository: self.repository.clone(), digest });
+        self.manifest(digest).await?.ok_or_else(absent)
+    }
+
+    pub(crate) async fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<Digest>, CopyError> {
+        if blobs.is_empty() {
+            return Ok(Vec::new());
+        }
+        self.call(|| self.registry.missing(self.repository, blobs)).await
+    }
+
+    pub(crate) async fn put(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, CopyError> {
+        self.call(|| self.registry.put(self.repository, manifest, tag)).await
+    }
+
+    pub(crate) async fn mount(&self, from: &Repository, blob: &Descriptor) -> Result<bool, CopyError> {
+        self.call(|| self.registry.mount(self.repository, from, blob)).await
+    }
+
+    pub(crate) async fn referrers(&self, subject: Digest) -> Result<Vec<Descriptor>, CopyError> {
+        self.call(|| self.registry.referrers(self.repository, &subject)).await
+    }
+
+    async fn call<T, F, Call>(&self, mut call: F) -> Result<T, CopyError>
+    where
+        F: FnMut() -> Call + Send,
+        Call: Future<Output = Result<T, RegistryError>> + Send,
+    {
+        retry(self.deadline, || {
+            let answer = call();
+            async { answer.await.map_err(self.blame) }
+        })
+        .await
+    }
+}
+
+/// No backend is trusted to have compared the bytes with the digest that was asked for.
+pub(crate) fn expect(manifest: Manifest, expected: Digest) -> Result<Manifest, RegistryError> {
+    match manifest.digest() {
+        found if found == expected => Ok(manifest),
+        found => Err(RegistryError::DigestMismatch { what: "the manifest", expected, found }),
+    }
+}
