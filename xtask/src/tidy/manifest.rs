@@ -125,6 +125,11 @@ mod tests {
     }
 
     #[test]
+    fn a_key_in_another_table_is_not_inherited() {
+        assert_eq!(findings(&GOOD.replace("[lints]", "[dependencies.serde]")).len(), 1);
+    }
+
+    #[test]
     fn a_missing_manifest_inherits_nothing() {
         let metadata = example::workspace(&[("release", &[])]);
         assert_eq!(check(metadata.members().next().unwrap(), &[]).len(), INHERITED.len());

@@ -129,13 +129,13 @@ mod tests {
 
     #[test]
     fn a_dependency_that_no_source_names_is_found_with_its_line() {
-        let metadata = example::workspace(&[("ledger", &["serde", "async-trait", "dev:proptest"])]);
+        let metadata = example::workspace(&[("ledger", &["serde", "async-trait", "dev:proptest", "dev:wiremock"])]);
         let file = |path: &str, text: &str| File { path: path.to_owned(), text: text.to_owned() };
         let mut files = vec![
             file("Cargo.toml", "[workspace.dependencies]\nserde = \"1\"\nurl = \"2\"\n"),
             file("crates/ledger/Cargo.toml", "[dependencies]\nserde.workspace = true\n"),
             file("crates/ledger/src/lib.rs", "use async_trait::async_trait;\n"),
-            file("crates/ledger-tool/src/lib.rs", "use serde::Serialize;\n"),
+            file("crates/ledger-tool/src/lib.rs", "use serde::Serialize;\nuse wiremock::Mock;\n"),
             file("crates/ledger/tests/it/main.rs", "use proptest::prelude::*;\nuse serde::Serialize;\n"),
         ];
         let shown = |files: &[File]| -> Vec<String> {
@@ -146,9 +146,10 @@ mod tests {
             [
                 "Cargo.toml:3: no crate uses `url`: remove this line",
                 "crates/ledger/Cargo.toml:2: no source of `ledger` uses `serde`: remove it from [dependencies]",
+                "crates/ledger/Cargo.toml:1: no source of `ledger` uses `wiremock`: remove it from [dev-dependencies]",
             ]
         );
         files.push(file("crates/ledger/src/entry.rs", "use serde::Serialize;\n"));
-        assert_eq!(shown(&files).len(), 1);
+        assert_eq!(shown(&files).len(), 2);
     }
 }
