@@ -51,7 +51,7 @@ pub struct Build {
     pub branch: String,
     /// How far it is.
     pub status: BuildStatus,
-    /// Who asked for it.
+    /// Who asked for it. Empty means that it is not known.
     pub requesters: Vec<Actor>,
 }
 
@@ -119,7 +119,7 @@ pub struct Release {
     pub build: Option<BuildId>,
     /// The build definition of that artifact.
     pub build_definition: Option<u64>,
-    /// Who created it, asked for it, asked for the deployment.
+    /// Who created it, asked for it, asked for the deployment. Empty means that it is not known.
     pub requesters: Vec<Actor>,
     /// The stage for the target environment.
     pub stage: Stage,

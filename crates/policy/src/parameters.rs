@@ -14,17 +14,17 @@ pub struct Parameters {
     /// Whether the source environment has a stage of its own, which must have succeeded before anybody approves.
     pub source_has_stage: bool,
     /// Who must approve.
-    pub approval: Approval,
+    pub approval: ApprovalParameters,
     /// Whether the registry may be one that cannot promise immutable tags (`mutable_tags: detect-only`).
     pub mutable_tags_accepted: bool,
 }
 
 /// What conveyor.yaml asks of approvals.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Approval {
+pub struct ApprovalParameters {
     /// How many different people.
     pub required: u32,
-    /// The group that must have been asked, by its GUID in lower case.
+    /// The group that must have been asked, by its GUID in lower case. Without one no approval counts.
     pub group: Option<String>,
     /// How old an approval may be.
     pub max_age: Duration,

@@ -1,0 +1,220 @@
+use std::{collections::BTreeSet, time::Duration};
+
+use jiff::Timestamp;
+use release::{Actor, ActorId, BuildId};
+
+use super::asks_ci;
+use crate::{
+    Approval, ApprovalParameters, Facts, Grade, Intent, Parameters, Release, Request, Rule, RuleId, Violation,
+};
+
+const ID: RuleId = RuleId::of("four-eyes");
+
+/// Enough people of the configured group approved the attempt in progress, and none of them asked for the release or
+/// the build.
+pub(super) struct FourEyes {
+    build_definition: Option<u64>,
+    release_definition: Option<u64>,
+    stage: Option<String>,
+    source_has_stage: bool,
+    approval: ApprovalParameters,
+}
+
+impl FourEyes {
+    pub(super) fn new(parameters: &Parameters) -> Self {
+        Self {
+            build_definition: parameters.build_definition,
+            release_definition: parameters.release_definition,
+            stage: parameters.stage.clone(),
+            source_has_stage: parameters.source_has_stage,
+            approval: parameters.approval.clone(),
+        }
+    }
+}
+
+impl Rule for FourEyes {
+    fn id(&self) -> RuleId {
+        ID
+    }
+
+    fn grade(&self) -> Grade {
+        Grade::Waivable
+    }
+
+    /// A publish is exempt: one more immutable tag in a registry changes no environment.
+    fn applies(&self, request: &Request) -> bool {
+        self.approval.required > 0 && asks_ci(request) && request.intent != Intent::Publish
+    }
+
+    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+        let release = facts.release.require(&ID, "the release and its approvals")?;
+        let build = facts.build.require(&ID, "who asked for the build")?;
+        self.check_release(release, request.artifact.build)?;
+        let vote = Vote {
+            group: self.approval.group.as_deref().ok_or_else(|| {
+                violation("conveyor.yaml names no group that must approve", "set approval.group for this environment")
+            })?,
+            max_age: self.approval.max_age,
+            attempt: release.stage.attempt.ok_or_else(|| {
+                violation(
+                    format!("the stage {} of release {} is not being deployed", release.stage.name, release.id),
+                    "run this from the stage's own deployment",
+                )
+            })?,
+            opened_at: self.opened_at(release)?,
+            as_of: release.as_of,
+            requesters: people(&release.requesters, "the release")?
+                .union(&people(&build.requesters, "the build")?)
+                .cloned()
+                .collect(),
+        };
+        vote.count(&release.stage.approvals, self.approval.required)
+    }
+}
+
+impl FourEyes {
+    /// The release is the configured one, for this build, and keeps its creator from approving.
+    fn check_release(&self, release: &Release, build: BuildId) -> Result<(), Violation> {
+        let Release { id, definition, stage, .. } = release;
+        if self.release_definition != Some(*definition) {
+            return Err(violation(
+                format!("release {id} is of definition {definition}, which is not the app's"),
+                "use the app's own release definition, or correct release_definition in conveyor.yaml",
+            ));
+        }
+        if self.stage.as_ref() != Some(&stage.name) {
+            return Err(violation(
+                format!("the stage {} of release {id} is not this environment's", stage.name),
+                "run this from the environment's own stage, or correct stage in conveyor.yaml",
+            ));
+        }
+        if release.build != Some(build) {
+            let of = release.build.map_or_else(|| "no build".to_owned(), |other| format!("build {other}"));
+            return Err(violation(
+                format!("release {id} is of {of}, not of build {build}"),
+                format!("create a release of build {build}"),
+            ));
+        }
+        if let (Some(ours), Some(theirs)) = (self.build_definition, release.build_definition)
+            && ours != theirs
+        {
+            return Err(violation(
+                format!("the artifact of release {id} is of build definition {theirs}, not of {ours}"),
+                "use a release of the app's own builds",
+            ));
+        }
+        if stage.creator_can_approve {
+            return Err(violation(
+                format!("the stage {} lets who created the release approve it", stage.name),
+                "tick \"The user requesting a release or deployment should not approve it\" on the stage",
+            ));
+        }
+        Ok(())
+    }
+
+    /// The earliest moment at which anybody can have approved this attempt knowing what it is.
+    fn opened_at(&self, release: &Release) -> Result<Timestamp, Violation> {
+        let queued = release.stage.attempt_queued_at.ok_or_else(|| {
+            violation("the server does not say when the attempt was queued", "deploy the stage again")
+        })?;
+        if !self.source_has_stage {
+            return Ok(queued);
+        }
+        let succeeded = release.source_succeeded_at.ok_or_else(|| {
+            violation(
+                format!("release {} has not succeeded in the environment before", release.id),
+                "deploy the stage before, then ask for approval",
+            )
+        })?;
+        Ok(queued.max(succeeded))
+    }
+}
+
+/// What an approval must be to count.
+struct Vote<'a> {
+    group: &'a str,
+    max_age: Duration,
+    attempt: u32,
+    opened_at: Timestamp,
+    as_of: Timestamp,
+    requesters: BTreeSet<ActorId>,
+}
+
+impl Vote<'_> {
+    fn count(&self, approvals: &[Approval], required: u32) -> Result<(), Violation> {
+        let mut approvers = BTreeSet::new();
+        let mut refused = Vec::new();
+        for approval in approvals {
+            match self.approver(approval) {
+                Ok(id) => {
+                    approvers.insert(id);
+                }
+                Err(because) => refused.push(format!("approval {} {because}", approval.id)),
+            }
+        }
+        if u32::try_from(approvers.len()).unwrap_or(u32::MAX) >= required {
+            return Ok(());
+        }
+        let refused = if refused.is_empty() { String::new() } else { format!(" ({})", refused.join("; ")) };
+        Err(violation(
+            format!("{} of {required} approvals of attempt {} count{refused}", approvers.len(), self.attempt),
+            "ask somebody of the group who asked for neither the release nor the build to approve this attempt",
+        ))
+    }
+
+    /// Who approved, or why it does not count.
+    fn approver(&self, approval: &Approval) -> Result<ActorId, String> {
+        if !approval.approved {
+            return Err("was not given".to_owned());
+        }
+        if approval.automated {
+            return Err("was given by the server itself".to_owned());
+        }
+        if approval.attempt != self.attempt {
+            return Err(format!("is of attempt {}", approval.attempt));
+        }
+        if approval.asked != self.group {
+            return Err("was not asked of the configured group".to_owned());
+        }
+        let approver = approval.approver.as_ref().ok_or("does not name who gave it")?;
+        let id = person(approver).ok_or_else(|| format!("is by {}, who is nobody in Azure DevOps", approver.id))?;
+        if self.requesters.contains(&id) {
+            return Err(format!("is by {} ({id}), who asked for it", approver.name));
+        }
+        let given_at = approval.given_at.ok_or("does not say when it was given")?;
+        if given_at < self.opened_at {
+            return Err(format!("was given at {given_at}, before {}, when it could be", self.opened_at));
+        }
+        match Duration::try_from(self.as_of.duration_since(given_at)) {
+            Err(_) => Err(format!("was given at {given_at}, in the future")),
+            Ok(age) if age > self.max_age => {
+                Err(format!("is {} s old, above the limit of {} s", age.as_secs(), self.max_age.as_secs()))
+            }
+            Ok(_) => Ok(id),
+        }
+    }
+}
+
+/// Who asked for `what`. It denies that nobody is named, or somebody who cannot be told from an approver.
+fn people(requesters: &[Actor], what: &str) -> Result<BTreeSet<ActorId>, Violation> {
+    let remedy = "let the server name who asked, by an Azure DevOps identity";
+    if requesters.is_empty() {
+        return Err(violation(format!("it is not known who asked for {what}"), remedy));
+    }
+    let known = |actor: &Actor| {
+        person(actor).ok_or_else(|| {
+            violation(format!("{}, who asked for {what}, cannot be told from an approver", actor.id), remedy)
+        })
+    };
+    requesters.iter().map(known).collect()
+}
+
+/// The actor's id in the form that can be compared (a GUID has two cases), if Azure DevOps vouches for it.
+fn person(actor: &Actor) -> Option<ActorId> {
+    let id = actor.id.to_string().parse().ok()?;
+    matches!(id, ActorId::AzureDevOps(_)).then_some(id)
+}
+
+fn violation(because: impl Into<String>, remedy: impl Into<String>) -> Violation {
+    Violation::new(ID, because, remedy)
+}
