@@ -20,18 +20,18 @@ struct Member {
 
 /// Two rules have one id, so that a record could not tell them apart.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("there is a rule {id} already")]
+#[error("there is a rule {rule} already")]
 pub struct DuplicateRule {
-    /// The id.
-    pub id: RuleId,
+    /// Their id.
+    pub rule: RuleId,
 }
 
 /// A rule that must be in the set is not.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the rule {id} is required, and there is none of that name")]
+#[error("the rule {rule} is required, and there is none of that name")]
 pub struct MissingRule {
     /// Its id.
-    pub id: RuleId,
+    pub rule: RuleId,
 }
 
 impl RuleSet {
@@ -48,7 +48,7 @@ impl RuleSet {
     pub fn with(mut self, rule: Box<dyn Rule>) -> Result<Self, DuplicateRule> {
         let member = Member::from(rule);
         if self.has(&member.id) {
-            return Err(DuplicateRule { id: member.id });
+            return Err(DuplicateRule { rule: member.id });
         }
         self.rules.push(member);
         Ok(self)
@@ -60,7 +60,7 @@ impl RuleSet {
     /// [`MissingRule`] for the first of `ids` that is not.
     pub fn requiring(self, ids: &[RuleId]) -> Result<Self, MissingRule> {
         match ids.iter().find(|id| !self.has(id)) {
-            Some(id) => Err(MissingRule { id: id.clone() }),
+            Some(id) => Err(MissingRule { rule: id.clone() }),
             None => Ok(self),
         }
     }

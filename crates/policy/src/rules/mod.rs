@@ -6,6 +6,8 @@ mod record;
 mod rego;
 mod tag;
 
+pub use record::BUILD_ON_RECORD;
+
 use crate::{Intent, Parameters, Request, Rule};
 
 /// All of them, in the order in which decisions list them.

@@ -3,7 +3,8 @@ use release::{Digest, Environment};
 
 use crate::{Facts, Grade, Intent, Request, Rule, RuleId, Source, Step, Violation};
 
-const ID: RuleId = RuleId::of("build-on-record");
+/// The rule that asks for the build's record: `build-on-record`. Who finds no digest to ask about denies in its name.
+pub const BUILD_ON_RECORD: RuleId = RuleId::of("build-on-record");
 
 /// The digest is the build's: on record in the environment before and held by its tag; for the first environment held
 /// by its own tag; for a publish computed from what was built.
@@ -11,7 +12,7 @@ pub(super) struct BuildOnRecord;
 
 impl Rule for BuildOnRecord {
     fn id(&self) -> RuleId {
-        ID
+        BUILD_ON_RECORD
     }
 
     fn grade(&self) -> Grade {
@@ -23,7 +24,7 @@ impl Rule for BuildOnRecord {
     }
 
     fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
-        let source = facts.source.require(&ID, "where the digest comes from")?;
+        let source = facts.source.require(&BUILD_ON_RECORD, "where the digest comes from")?;
         match (&request.intent, request.step, &request.from, source) {
             (Intent::Promote, _, Some(from), Source::Record { recorded, tag }) => {
                 on_record(request, from, *recorded)?;
@@ -36,12 +37,12 @@ impl Rule for BuildOnRecord {
                 Ok(())
             }
             (Intent::Publish, Step::Copy, None, Source::Built { digest }) => Err(Violation::new(
-                ID,
+                BUILD_ON_RECORD,
                 format!("what was built is {digest}, not {}", request.artifact.digest),
                 "publish the bytes that were built",
             )),
             _ => Err(Violation::new(
-                ID,
+                BUILD_ON_RECORD,
                 "nothing shows that the digest is the build's for such a request",
                 "promote the build through its environments, in their order",
             )),
@@ -55,12 +56,12 @@ fn on_record(request: &Request, from: &Environment, recorded: Option<Digest>) ->
     match recorded {
         Some(digest) if digest == artifact.digest => Ok(()),
         Some(digest) => Err(Violation::new(
-            ID,
+            BUILD_ON_RECORD,
             format!("{from} has {app} {build} on record as {digest}, not as {}", artifact.digest),
             format!("promote what is on record: conveyor promote {app}={build} --to {}", request.to),
         )),
         None => Err(Violation::new(
-            ID,
+            BUILD_ON_RECORD,
             format!("{from} has no {app} {build} on record that may be promoted"),
             format!("promote it there first: conveyor promote {app}={build} --to {from}"),
         )),
@@ -73,10 +74,10 @@ fn held(request: &Request, place: &Environment, tag: Option<Digest>, absent: &st
     match tag {
         Some(digest) if digest == artifact.digest => Ok(()),
         Some(digest) => Err(Violation::new(
-            ID,
+            BUILD_ON_RECORD,
             format!("the tag {build} in {place} holds {digest}, not {}", artifact.digest),
             "find out who moved the tag; queue a new build",
         )),
-        None => Err(Violation::new(ID, format!("the registry of {place} has no tag {build}"), absent)),
+        None => Err(Violation::new(BUILD_ON_RECORD, format!("the registry of {place} has no tag {build}"), absent)),
     }
 }

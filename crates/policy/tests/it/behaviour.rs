@@ -241,7 +241,7 @@ fn a_violation_carries_the_id_of_the_rule_that_was_asked() {
 #[test]
 fn two_rules_cannot_share_an_id() {
     let error = RuleSet::safety(&parameters()).with(told("four-eyes", Grade::Waivable, Does::Hold)).unwrap_err();
-    assert_eq!(error.id.as_str(), "four-eyes");
+    assert_eq!(error.rule.as_str(), "four-eyes");
     let once = RuleSet::safety(&parameters()).with(told("mine", Grade::Waivable, Does::Hold)).unwrap();
     assert!(once.with(told("mine", Grade::Integrity, Does::Forbid)).is_err());
 }
@@ -249,7 +249,7 @@ fn two_rules_cannot_share_an_id() {
 #[test]
 fn a_required_rule_must_be_there() {
     let ids: Vec<RuleId> = ["four-eyes", "scan"].map(|id| id.parse().unwrap()).into();
-    assert_eq!(RuleSet::safety(&parameters()).requiring(&ids).unwrap_err().id, ids[1]);
+    assert_eq!(RuleSet::safety(&parameters()).requiring(&ids).unwrap_err().rule, ids[1]);
     let with_scan = RuleSet::safety(&parameters()).with(told("scan", Grade::Waivable, Does::Hold)).unwrap();
     assert!(with_scan.requiring(&ids).is_ok());
 }
