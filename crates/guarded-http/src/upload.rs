@@ -6,7 +6,7 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{Stream, StreamExt, TryStreamExt, stream};
+use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, sleep_until};
 
 use crate::BodyError;
@@ -16,8 +16,10 @@ pub struct Upload {
     /// How many bytes there are, neither more nor less.
     pub length: u64,
     /// The bytes.
-    pub bytes: Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>,
+    pub bytes: Chunks,
 }
+
+type Chunks = Pin<Box<dyn Stream<Item = Result<Bytes, BodyError>> + Send>>;
 
 impl fmt::Debug for Upload {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
@@ -81,24 +83,34 @@ impl Upload {
         let bytes = stream::try_unfold((self.bytes, promised), move |(mut bytes, left)| {
             let progress = progress.clone();
             async move {
-                let next = bytes.next().await;
-                progress.state().moved = Instant::now();
-                let wrong_length = || BodyError::from(WrongLength { promised });
-                let step = match next {
-                    None if left == 0 => Ok(None),
-                    None => Err(wrong_length()),
-                    Some(Err(error)) => Err(error),
-                    Some(Ok(chunk)) => match left.checked_sub(chunk.len() as u64) {
-                        Some(left) => Ok(Some((chunk, (bytes, left)))),
-                        None => Err(wrong_length()),
-                    },
-                };
-                step.map_err(|error| {
-                    progress.state().failed = Some(error);
-                    Aborted
-                })
+                let next = next(&mut bytes, left, promised).await;
+                let mut state = progress.state();
+                state.moved = Instant::now();
+                match next {
+                    Ok(next) => Ok(next.map(|(chunk, left)| (chunk, (bytes, left)))),
+                    Err(error) => {
+                        state.failed = Some(error);
+                        Err(Aborted)
+                    }
+                }
             }
         });
-        reqwest::Body::wrap_stream(bytes.into_stream())
+        reqwest::Body::wrap_stream(bytes)
     }
+}
+
+/// The next chunk, and how many bytes are left after it.
+///
+/// The HTTP library does not look beyond the last byte that it was promised, so this does: the last chunk is given out
+/// only when the stream ends with it.
+async fn next(bytes: &mut Chunks, left: u64, promised: u64) -> Result<Option<(Bytes, u64)>, BodyError> {
+    let wrong_length = || BodyError::from(WrongLength { promised });
+    let Some(chunk) = bytes.next().await.transpose()? else {
+        return if left == 0 { Ok(None) } else { Err(wrong_length()) };
+    };
+    let left = left.checked_sub(chunk.len() as u64).ok_or_else(wrong_length)?;
+    if left == 0 && bytes.next().await.transpose()?.is_some_and(|more| !more.is_empty()) {
+        return Err(wrong_length());
+    }
+    Ok(Some((chunk, left)))
 }

@@ -1,0 +1,81 @@
+use std::{error::Error, time::Duration};
+
+use guarded_http::{Client, Credentials, HttpError, Limits, Method, header};
+use tokio::{net::TcpListener, time::Instant};
+
+use crate::{
+    credentials::origin,
+    origin::limits,
+    server::{Answer, Server, head, reply},
+};
+
+/// All that a log could show of an error.
+fn told(error: &HttpError) -> String {
+    let mut text = format!("{error} {error:?}");
+    let mut source = error.source();
+    while let Some(error) = source {
+        text.push_str(&format!(" {error} {error:?}"));
+        source = error.source();
+    }
+    text
+}
+
+#[tokio::test]
+async fn none_shows_a_query_or_a_secret() {
+    let server = Server::start(|_, request| {
+        let path = request.split(['/', '?']).nth(1).unwrap();
+        let mut torn = head("200 OK", &[], 10);
+        torn.push(b'x');
+        match path {
+            "status" => reply("403 Forbidden", &[], b"\x1b[31mno\r\n##[error]\xe2\x80\xae"),
+            "redirect" => reply("302 Found", &[("Location", "https://cdn.example/x?canary=1")], b""),
+            "broken" => Answer::Bytes(Vec::new()),
+            "garbage" => Answer::Bytes(b"SSH-2.0-x\r\n".to_vec()),
+            "torn" => Answer::Bytes(torn),
+            "encoded" => reply("200 OK", &[("Content-Encoding", "gzip")], b""),
+            "large" => reply("200 OK", &[], b"0123456789"),
+            _ => Answer::Hang(Vec::new()),
+        }
+    })
+    .await;
+    let gone = TcpListener::bind("127.0.0.1:0").await.unwrap().local_addr().unwrap();
+    let soon = Duration::from_millis(150);
+    let mut errors = Vec::new();
+    for (address, path) in ["status", "redirect", "broken", "garbage", "torn", "encoded", "large", "silent"]
+        .map(|path| (server.address, path))
+        .into_iter()
+        .chain([(gone, "gone")])
+    {
+        let limits = Limits { connect: soon, stall: soon, deadline: Instant::now() + 2 * soon };
+        let credentials = Credentials::Basic { user: "user-canary".into(), password: "canary".into() };
+        let client = Client::new(origin(address), &credentials, limits).unwrap();
+        let answer = client.request(Method::GET, &format!("/{path}?canary=1")).unwrap().send(5).await;
+        let error = answer.and_then(guarded_http::Response::success).unwrap_err();
+        assert!(told(&error).contains(&format!("/{path}")), "{path}: {}", told(&error));
+        assert!(told(&error).contains(&address.to_string()), "{path}: {}", told(&error));
+        errors.push(error);
+    }
+    for error in &errors {
+        assert!(!told(error).contains("canary"), "{}", told(error));
+        assert!(!told(error).contains(['\x1b', '\n', '\u{202e}']), "{}", told(error));
+    }
+    assert_eq!(
+        errors[0].to_string(),
+        format!("GET http://{}/status: 403 Forbidden: \\u{{1b}}[31mno  ##[error]\\u{{202e}}", server.address)
+    );
+    assert_eq!(
+        errors[1].to_string(),
+        format!(
+            "GET http://{}/redirect: the server redirects to https://cdn.example, which is not followed (302 Found)",
+            server.address
+        )
+    );
+}
+
+#[tokio::test]
+async fn a_header_that_cannot_be_sent_is_an_error() {
+    let client = Client::new("https://h.example".parse().unwrap(), &Credentials::Anonymous, limits()).unwrap();
+    let request = client.request(Method::GET, "/").unwrap().header(header::ACCEPT, "a\r\nX: y");
+    assert!(matches!(request.send(0).await, Err(HttpError::Header { .. })));
+    assert_eq!(client.requests(), 0);
+}

@@ -1,0 +1,9 @@
+#![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
+//! One client, one origin: judged by what servers on loopback get to see.
+
+mod bodies;
+mod credentials;
+mod errors;
+mod origin;
+mod retries;
+mod server;

@@ -1,0 +1,112 @@
+//! A server that answers as it is told, byte for byte, and remembers what it was asked.
+
+use std::{
+    net::SocketAddr,
+    sync::{Arc, Mutex},
+};
+
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::{TcpListener, TcpStream},
+};
+
+/// What a connection gets after its request was read. It is closed then.
+pub(crate) enum Answer {
+    /// These bytes.
+    Bytes(Vec<u8>),
+    /// These bytes, then nothing more for as long as the client waits.
+    Hang(Vec<u8>),
+    /// These bytes again and again, for as long as the client reads.
+    Endless(Vec<u8>, Vec<u8>),
+}
+
+pub(crate) struct Server {
+    pub(crate) address: SocketAddr,
+    seen: Arc<Mutex<Vec<String>>>,
+}
+
+impl Server {
+    /// Answers each request by its number, from 0, and its text: head and body.
+    pub(crate) async fn start(answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+        Self::on(TcpListener::bind("127.0.0.1:0").await.unwrap(), answer)
+    }
+
+    pub(crate) fn on(listener: TcpListener, answer: impl Fn(usize, &str) -> Answer + Send + Sync + 'static) -> Self {
+        let address = listener.local_addr().unwrap();
+        let seen = Arc::new(Mutex::new(Vec::new()));
+        let log = Arc::clone(&seen);
+        let answer = Arc::new(answer);
+        tokio::spawn(async move {
+            while let Ok((socket, _)) = listener.accept().await {
+                tokio::spawn(serve(socket, Arc::clone(&answer), Arc::clone(&log)));
+            }
+        });
+        Self { address, seen }
+    }
+
+    /// The requests so far. One that broke off is there as far as it came.
+    pub(crate) fn seen(&self) -> Vec<String> {
+        self.seen.lock().unwrap().clone()
+    }
+}
+
+/// An answer with this status line, headers and body, its length declared.
+pub(crate) fn reply(status: &str, headers: &[(&str, &str)], body: &[u8]) -> Answer {
+    let mut bytes = head(status, headers, body.len());
+    bytes.extend_from_slice(body);
+    Answer::Bytes(bytes)
+}
+
+/// The head of an answer that declares `length` bytes.
+pub(crate) fn head(status: &str, headers: &[(&str, &str)], length: usize) -> Vec<u8> {
+    let mut head = format!("HTTP/1.1 {status}\r\nConnection: close\r\nContent-Length: {length}\r\n");
+    for (name, value) in headers {
+        head.push_str(&format!("{name}: {value}\r\n"));
+    }
+    (head + "\r\n").into_bytes()
+}
+
+async fn serve(mut socket: TcpStream, answer: Arc<impl Fn(usize, &str) -> Answer>, seen: Arc<Mutex<Vec<String>>>) {
+    let request = read(&mut socket).await;
+    if request.is_empty() {
+        return;
+    }
+    let number = {
+        let mut seen = seen.lock().unwrap();
+        seen.push(request.clone());
+        seen.len() - 1
+    };
+    match answer(number, &request) {
+        Answer::Bytes(bytes) => drop(socket.write_all(&bytes).await),
+        Answer::Hang(bytes) => {
+            drop(socket.write_all(&bytes).await);
+            drop(socket.read(&mut [0]).await);
+        }
+        Answer::Endless(first, again) => {
+            let mut more = socket.write_all(&first).await;
+            while more.is_ok() {
+                more = socket.write_all(&again).await;
+            }
+        }
+    }
+    drop(socket.shutdown().await);
+}
+
+async fn read(socket: &mut TcpStream) -> String {
+    let mut bytes = Vec::new();
+    let mut buffer = vec![0; 64 * 1024];
+    loop {
+        let text = String::from_utf8_lossy(&bytes).into_owned();
+        if let Some((head, body)) = text.split_once("\r\n\r\n") {
+            let length =
+                head.lines().find_map(|line| line.to_ascii_lowercase().strip_prefix("content-length: ")?.parse().ok());
+            if body.len() >= length.unwrap_or(0) {
+                return text;
+            }
+        }
+        match socket.read(&mut buffer).await {
+            Ok(0) | Err(_) => return text,
+            Ok(read) => bytes.extend_from_slice(buffer.get(..read).unwrap_or_default()),
+        }
+    }
+}
