@@ -2,6 +2,7 @@
 //! [`memory::Server`](crate::memory::Server) holds.
 
 use jiff::Timestamp;
+pub use policy::{Build, BuildStatus};
 use release::{Actor, BuildId};
 
 use crate::AzureError;

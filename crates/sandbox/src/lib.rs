@@ -1,1 +1,33 @@
-//! placeholder
+//! Forge on loopback: what Conveyor works with, for demonstrations and tests.
+//!
+//! [`Forge`] is the whole company: a registry for each environment, the Ledger behind `git http-backend`, and the
+//! release API. Each server is a skin over a strict in-memory backend of the crate that speaks to the real thing, so
+//! there are no rules here that could differ from those. All listen on 127.0.0.1, on ports that the system chooses,
+//! and stop when the [`Forge`] is dropped.
+//!
+//! ```no_run
+//! # async fn story() -> std::io::Result<()> {
+//! let forge = sandbox::Forge::start().await?;
+//! let status = std::process::Command::new("copy-artifact")
+//!     .args(["payments-api=48213", "--from", "oci:image", "--to", "dev"])
+//!     .envs(forge.env())
+//!     .status()?;
+//! # Ok(())
+//! # }
+//! ```
+
+mod company;
+mod files;
+mod forge;
+mod git;
+pub mod image;
+mod registry;
+mod releases;
+mod repository;
+mod server;
+
+pub use company::{APPROVERS, APPS, ENVIRONMENTS, ForgeApp, ORGANIZATION, PROJECT};
+pub use forge::{Credentials, Forge};
+pub use registry::RegistryServer;
+pub use releases::ReleaseServer;
+pub use server::{Logged, RequestLog};

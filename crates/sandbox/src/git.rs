@@ -1,0 +1,154 @@
+//! A Git server: `git http-backend`, which comes with git, as a CGI program (RFC 3875) behind HTTP.
+
+use std::{
+    io,
+    path::{Path, PathBuf},
+    process::Stdio,
+    sync::Arc,
+};
+
+use axum::{
+    Router,
+    body::Body,
+    extract::{Request, State},
+    response::Response,
+};
+use bytes::{Bytes, BytesMut};
+use futures_util::{TryStreamExt as _, stream};
+use http::{HeaderName, StatusCode, header};
+use tokio::{
+    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    process::{Child, ChildStdin, ChildStdout, Command},
+};
+
+use crate::{
+    RequestLog,
+    server::{Admission, Port, Server, answer},
+};
+
+/// The most lines of header that the backend is believed to send.
+const MOST_HEADERS: usize = 64;
+
+/// Bare repositories below one directory, for everybody.
+#[derive(Debug)]
+pub(crate) struct GitServer {
+    server: Server,
+}
+
+struct Backend {
+    program: PathBuf,
+    root: PathBuf,
+}
+
+impl GitServer {
+    /// Serves the repositories below `root` on `port`.
+    pub(crate) async fn start(port: Port, root: &Path) -> io::Result<Self> {
+        let output = git(root).arg("--exec-path").output().await?;
+        let exec_path = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
+        let program = Path::new(&exec_path).join("git-http-backend");
+        let backend = Arc::new(Backend { program, root: root.to_owned() });
+        let router = Router::new().fallback(run).with_state(backend);
+        Ok(Self { server: port.serve(router, Admission::Anyone) })
+    }
+
+    pub(crate) fn log(&self) -> &RequestLog {
+        self.server.log()
+    }
+}
+
+/// The git program, which sees nothing of the user's configuration and of this process's environment but the path.
+pub(crate) fn git(directory: &Path) -> Command {
+    let mut command = Command::new("git");
+    isolated(&mut command, directory);
+    command
+}
+
+fn isolated(command: &mut Command, directory: &Path) {
+    command
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("GIT_CONFIG_NOSYSTEM", "1")
+        .env("GIT_CONFIG_GLOBAL", "/dev/null")
+        .env("HOME", directory)
+        .current_dir(directory)
+        .kill_on_drop(true);
+}
+
+async fn run(State(backend): State<Arc<Backend>>, request: Request) -> Response {
+    backend.answer(request).await.unwrap_or_else(|_| answer(StatusCode::INTERNAL_SERVER_ERROR).empty())
+}
+
+impl Backend {
+    async fn answer(&self, request: Request) -> io::Result<Response> {
+        let (parts, body) = request.into_parts();
+        let mut command = Command::new(&self.program);
+        isolated(&mut command, &self.root);
+        command
+            .env("GIT_PROJECT_ROOT", &self.root)
+            .env("GIT_HTTP_EXPORT_ALL", "1")
+            .env("PATH_INFO", parts.uri.path())
+            .env("QUERY_STRING", parts.uri.query().unwrap_or_default())
+            .env("REQUEST_METHOD", parts.method.as_str())
+            .env("REMOTE_USER", "sandbox")
+            .env("REMOTE_ADDR", "127.0.0.1");
+        let passed_on = [
+            (header::CONTENT_TYPE, "CONTENT_TYPE"),
+            (header::CONTENT_LENGTH, "CONTENT_LENGTH"),
+            (header::CONTENT_ENCODING, "HTTP_CONTENT_ENCODING"),
+            (HeaderName::from_static("git-protocol"), "GIT_PROTOCOL"),
+        ];
+        for (name, variable) in passed_on {
+            if let Some(value) = parts.headers.get(name).and_then(|value| value.to_str().ok()) {
+                command.env(variable, value);
+            }
+        }
+        let mut child = command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::null()).spawn()?;
+        let (stdin, stdout) = child.stdin.take().zip(child.stdout.take()).ok_or(io::ErrorKind::BrokenPipe)?;
+        tokio::spawn(feed(body, stdin));
+        respond(child, BufReader::new(stdout)).await
+    }
+}
+
+/// Hands the request's body over. The backend may have read enough before its end: that is not an error.
+async fn feed(body: Body, mut stdin: ChildStdin) {
+    let mut chunks = body.into_data_stream();
+    while let Ok(Some(chunk)) = chunks.try_next().await {
+        if stdin.write_all(&chunk).await.is_err() {
+            return;
+        }
+    }
+    drop(stdin.shutdown().await);
+}
+
+/// Turns a CGI answer into an HTTP one: its headers first, then its body as it comes.
+async fn respond(child: Child, mut stdout: BufReader<ChildStdout>) -> io::Result<Response> {
+    let mut status = StatusCode::OK;
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        stdout.read_line(&mut line).await?;
+        let line = line.trim_end();
+        if line.is_empty() {
+            break;
+        }
+        let (name, value) = line.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
+        let value = value.trim();
+        if headers.len() == MOST_HEADERS {
+            return Err(io::ErrorKind::InvalidData.into());
+        }
+        if name.eq_ignore_ascii_case("status") {
+            let code = value.split(' ').next().and_then(|code| code.parse().ok());
+            status = code.ok_or(io::ErrorKind::InvalidData)?;
+        } else if let Ok(name) = name.parse::<HeaderName>() {
+            headers.push((name, value.to_owned()));
+        }
+    }
+    let start = headers.into_iter().fold(answer(status), |answer, (name, value)| answer.with(name, value));
+    // The child lives as long as its answer is read: who goes away ends it.
+    let chunks = stream::try_unfold((child, stdout), |(child, mut stdout)| async move {
+        let mut chunk = BytesMut::with_capacity(64 << 10);
+        let read = stdout.read_buf(&mut chunk).await?;
+        Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(chunk), (child, stdout))))
+    });
+    Ok(start.body(Body::from_stream(chunks)))
+}
