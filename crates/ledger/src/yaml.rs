@@ -1,0 +1,112 @@
+mod error;
+mod locate;
+mod second;
+mod splice;
+mod tree;
+
+pub use error::{Construct, EditError, ParserMessage};
+use locate::{Target, locate};
+use serde_yaml::Value;
+use splice::Splice;
+use tree::Tree;
+
+use crate::{FILE_LIMIT, KeyPath, Scalar};
+
+/// Reads one scalar of a manifest. It reads exactly the scalars that [`set_scalar`] can change.
+///
+/// `document` counts from 0; without it, exactly one document must have the key.
+///
+/// # Errors
+/// [`EditError`]: the scalar is not there, not the only one, or written in a way that cannot be changed safely; or
+/// the file is no YAML that all parsers read alike.
+pub fn get_scalar(bytes: &[u8], document: Option<usize>, key: &KeyPath) -> Result<Scalar, EditError> {
+    let source = text(bytes)?;
+    let tree = Tree::parse(source)?;
+    let target = locate(&tree, document, key)?;
+    agreed(source, &target, key)?;
+    Ok(target.scalar)
+}
+
+/// Gives one scalar of a manifest a new value, and returns the file with no other byte changed.
+///
+/// The value keeps its style: quotes stay, and a plain value stays plain where every reader takes the new one for a
+/// string; else it gets double quotes, as it does where nothing stood. The result is parsed again by two parsers:
+/// both must read the scalar as this string and everything else as before. Setting a value twice is setting it once.
+///
+/// # Errors
+/// [`EditError`], as for [`get_scalar`], and where the result could not be proven. Keys are never created.
+pub fn set_scalar(bytes: &[u8], document: Option<usize>, key: &KeyPath, value: &Scalar) -> Result<Vec<u8>, EditError> {
+    let source = text(bytes)?;
+    let tree = Tree::parse(source)?;
+    let target = locate(&tree, document, key)?;
+    let before = agreed(source, &target, key)?;
+    let splice = Splice::new(&target, value.as_str());
+    let unproven = || EditError::NotProven { line: target.line };
+    let edited = splice.apply(source).ok_or_else(unproven)?;
+    within_limit(edited.len())?;
+    if first_parser_proves(&tree, &edited, &target, &splice, value)
+        && second_parser_proves(before, &edited, &target, key, value)
+    {
+        Ok(edited.into_bytes())
+    } else {
+        Err(unproven())
+    }
+}
+
+/// A manifest's text, without any character that parsers disagree on.
+fn text(bytes: &[u8]) -> Result<&str, EditError> {
+    within_limit(bytes.len())?;
+    let source = str::from_utf8(bytes).map_err(|error| {
+        let good = bytes.get(..error.valid_up_to()).unwrap_or_default();
+        EditError::NotUtf8 { line: 1 + good.iter().filter(|byte| **byte == b'\n').count() }
+    })?;
+    let refused = |(offset, c): &(usize, char)| match c {
+        '\t' | '\n' | '\r' => false,
+        '\u{feff}' => *offset > 0,
+        // libyaml and go-yaml end a line, and a comment, at the last two and at U+0085; granit-parser does not.
+        _ => c.is_control() || matches!(c, '\u{2028}' | '\u{2029}'),
+    };
+    let Some((offset, character)) = source.char_indices().find(refused) else { return Ok(source) };
+    let before = source.get(..offset).unwrap_or_default();
+    let line_start = before.rfind('\n').map_or(0, |end| end + 1);
+    Err(EditError::Character {
+        line: 1 + before.matches('\n').count(),
+        column: 1 + before.get(line_start..).unwrap_or_default().chars().count(),
+        character,
+    })
+}
+
+fn within_limit(bytes: usize) -> Result<(), EditError> {
+    if bytes > FILE_LIMIT { Err(EditError::TooLarge { bytes }) } else { Ok(()) }
+}
+
+/// What the second parser reads, if it agrees on the target.
+fn agreed(source: &str, target: &Target<'_>, key: &KeyPath) -> Result<Vec<Value>, EditError> {
+    let mut documents = second::documents(source)?;
+    match second::at(&mut documents, target, key) {
+        Some(value) if second::agrees(value, target) => Ok(documents),
+        _ => Err(EditError::NotProven { line: target.line }),
+    }
+}
+
+/// Whether the edited file parses to the same tree but for the target, and the target is what was written.
+fn first_parser_proves(tree: &Tree<'_>, edited: &str, target: &Target<'_>, splice: &Splice, value: &Scalar) -> bool {
+    let Ok(mut after) = Tree::parse(edited) else { return false };
+    let Some(found) = after.at_mut(target.document, &target.route) else { return false };
+    let right = found.span == splice.written() && found.scalar().as_ref() == Some(value);
+    found.content = target.node.content.clone();
+    right && after.documents == tree.documents
+}
+
+/// Whether the second parser reads the edited file as before but for the target, and the target as this string.
+fn second_parser_proves(
+    mut before: Vec<Value>,
+    edited: &str,
+    target: &Target<'_>,
+    key: &KeyPath,
+    value: &Scalar,
+) -> bool {
+    let Some(old) = second::at(&mut before, target, key) else { return false };
+    *old = Value::String(value.as_str().to_owned());
+    second::documents(edited).is_ok_and(|after| after == before)
+}

@@ -1,0 +1,157 @@
+//! What is not edited, and what is said about it.
+
+use ledger::{Construct, EditError, KeyPath, Scalar, get_scalar, set_scalar};
+
+/// Reads and writes `key`: both refuse for the same reason.
+fn refused(source: impl AsRef<[u8]>, document: Option<usize>, key: &str) -> EditError {
+    let key: KeyPath = key.parse().unwrap();
+    let error = set_scalar(source.as_ref(), document, &key, &Scalar::new("v2")).unwrap_err();
+    assert_eq!(get_scalar(source.as_ref(), document, &key), Err(error.clone()));
+    error
+}
+
+#[test]
+fn a_construct_that_cannot_be_changed_alone() {
+    use Construct::*;
+    let cases = [
+        ("a: &x v1\nimage:\n  tag: *x\n", "image.tag", 3, 8, Alias),
+        ("a: &x {tag: v1}\nimage: *x\n", "image.tag", 2, 8, Alias),
+        ("list: [&x {name: a, tag: v1}]\nother: [*x]\n", "other[name=a].tag", 2, 9, Alias),
+        ("n: &x a\nlist: [{name: *x, tag: v1}]\n", "list[name=a].tag", 2, 15, Alias),
+        ("image: {tag: &x v1}\na: *x\n", "image.tag", 1, 17, Shared),
+        ("image: &x {tag: v1}\na: {<<: *x}\n", "image.tag", 1, 11, Shared),
+        ("list: &x [{name: a, tag: v1}]\na: *x\n", "list[name=a].tag", 1, 10, Shared),
+        ("a: &x {tag: v1}\nimage:\n  <<: *x\n", "image.tag", 3, 3, MergeKey),
+        ("a: &x {name: n}\nlist: [{<<: *x, tag: v1}]\n", "list[name=n].tag", 2, 9, MergeKey),
+        ("image: {{ .Values.image }}\n", "image.tag", 1, 9, ComplexKey),
+        ("? [a, b]\n: c\ntag: v1\n", "tag", 1, 3, ComplexKey),
+        ("a: &x tag\nimage: {*x : v1}\n", "image.tag", 2, 9, ComplexKey),
+        ("tag: !!int 7\n", "tag", 1, 12, Tag),
+        ("tag: !vault v1\n", "tag", 1, 13, Tag),
+        ("tag: ! v1\n", "tag", 1, 8, Tag),
+        ("image: !env\n  tag: v1\n", "image.tag", 2, 3, Tag),
+        ("tag: |\n  v1\n", "tag", 1, 1, BlockScalar),
+        ("tag: >-\n  v1\n", "tag", 1, 1, BlockScalar),
+        ("tag: v1\n  and more\n", "tag", 1, 6, MultiLinePlain),
+        ("image:\n  tag: v1\n", "image", 2, 3, Collection),
+        ("image: [v1]\n", "image", 1, 8, Collection),
+        ("tag: &x\nb: c\n", "tag", 1, 8, EmptyProperties),
+        ("tag: !!str\nb: c\n", "tag", 1, 11, EmptyProperties),
+        ("{tag, b: c}\n", "tag", 1, 2, NoColon),
+        ("? tag\nb: c\n", "tag", 1, 3, NoColon),
+        ("? tag\n:\nb: c\n", "tag", 1, 3, NoColon),
+    ];
+    for (source, key, line, column, what) in cases {
+        assert_eq!(refused(source, None, key), EditError::Unsupported { line, column, what }, "{source}");
+    }
+}
+
+#[test]
+fn a_key_that_is_not_there_is_never_created() {
+    let cases = [
+        ("image:\n  name: web\n", "image.tag", 1),
+        ("a: b\nimage:\n  # tag: v1\n", "image.tag", 2),
+        ("a: b\nimage: web:v1\n", "image.tag", 2),
+        ("a: b\n", "image", 1),
+        ("", "image", 1),
+        ("# nothing\n", "image", 1),
+        ("images:\n  - name: a\n    newTag: v1\n", "images[name=b].newTag", 1),
+        ("images:\n  - name: a\n  - name: b\n    newTag: v1\n", "images[name=a].newTag", 2),
+        ("images: {name: a}\n", "images[name=a].newTag", 1),
+        ("list:\n  - a\n", "list.a", 1),
+        ("a.b: c\n", "a.b", 1),
+    ];
+    for (source, key, line) in cases {
+        let expected = EditError::Missing { key: key.parse().unwrap(), line };
+        assert_eq!(refused(source, None, key), expected, "{source}");
+    }
+    assert_eq!(refused("a: b\n---\nc: d\n", Some(2), "a"), EditError::NoDocument { document: 2, documents: 2 });
+    assert_eq!(refused("a: b\n---\nc: d\n", Some(1), "a"), EditError::Missing { key: "a".parse().unwrap(), line: 3 });
+}
+
+#[test]
+fn more_than_one_place_is_ambiguous() {
+    let ambiguous =
+        |key: &str, lines: &[usize]| EditError::Ambiguous { key: key.parse().unwrap(), lines: lines.into() };
+    assert_eq!(refused("a: b\n---\na: c\n---\nd: e\n", None, "a"), ambiguous("a", &[1, 3]));
+    assert_eq!(
+        refused("list:\n- {n: x, tag: a}\n- {n: y, tag: b}\n- {n: x, tag: c}\n", None, "list[n=x].tag"),
+        ambiguous("list[n=x].tag", &[2, 4])
+    );
+    // The second document has the key too, although nobody could edit it there.
+    assert_eq!(refused("a: b\n---\na: |\n  c\n", None, "a"), ambiguous("a", &[1, 3]));
+    assert_eq!(refused("a: b\na: c\n", None, "a"), EditError::DuplicateKey { name: "a".into(), lines: vec![1, 2] });
+    assert_eq!(
+        refused("a: {b: c}\nd: e\n\"a\": {b: d}\n", None, "a.b"),
+        EditError::DuplicateKey { name: "a".into(), lines: vec![1, 3] }
+    );
+}
+
+#[test]
+fn a_file_that_readers_differ_on() {
+    for (character, source) in [
+        ('\u{85}', "a: b # x\u{85}c: d\n"),
+        ('\u{2028}', "a: b # note\u{2028}image: {tag: evil}\n"),
+        ('\u{2029}', "a: b\u{2029}\n"),
+        ('\u{feff}', "a: b\u{feff}\n"),
+        ('\0', "a: b \0\n"),
+        ('\u{1b}', "a: b\u{1b}[2J\n"),
+        ('\u{7f}', "a: b\u{7f}\n"),
+    ] {
+        let source = format!("# \u{e9}\n{source}");
+        let column = 1 + source.lines().nth(1).unwrap().chars().position(|c| c == character).unwrap();
+        assert_eq!(refused(&source, None, "a"), EditError::Character { line: 2, column, character });
+    }
+    assert_eq!(refused(b"a: b\nc: \xff\n", None, "a"), EditError::NotUtf8 { line: 2 });
+    let large = format!("a: b\n#{}\n", "x".repeat(1 << 20));
+    assert_eq!(refused(&large, None, "a"), EditError::TooLarge { bytes: large.len() });
+    assert!(matches!(refused("a: b\nc: [\n", None, "a"), EditError::Syntax { .. }));
+    assert!(matches!(refused("a:\n\tb", None, "a"), EditError::Syntax { .. }));
+    assert!(matches!(refused("a: *x\n", None, "a"), EditError::Syntax { line: 1, column: 4, .. }));
+    // Valid YAML that libyaml does not read.
+    assert!(matches!(refused("a: b\n\t\nc: d\n", None, "a"), EditError::Rejected { line: 2, column: 1, .. }));
+    assert!(matches!(refused("a: {tag:}\n", None, "a.tag"), EditError::Rejected { line: 1, column: 8, .. }));
+    assert!(matches!(refused("a: b\nc: {d: e, d: f}\n", None, "a"), EditError::Rejected { line: 2, .. }));
+    assert!(matches!(refused(bomb(), None, "a"), EditError::Rejected { .. }));
+    assert!(matches!(refused("[".repeat(100_000), None, "a"), EditError::Syntax { .. }));
+    assert!(matches!(
+        refused(format!("a: b\nc: {}{}\n", "[".repeat(200), "]".repeat(200)), None, "a"),
+        EditError::Rejected { .. }
+    ));
+}
+
+/// A few hundred bytes that stand for a thousand million values.
+fn bomb() -> String {
+    let level = |n: usize| format!("x{n}: &x{n} [{}]\n", vec![format!("*x{}", n - 1); 10].join(", "));
+    let levels: String = (1..10).map(level).collect();
+    format!("a: b\nx0: &x0 [y]\n{levels}")
+}
+
+#[test]
+fn a_result_above_the_limit_is_not_made() {
+    let source = format!("a: b\n#{}\n", "x".repeat((1 << 20) - 7));
+    let set = |value: &str| set_scalar(source.as_bytes(), None, &"a".parse().unwrap(), &Scalar::new(value));
+    assert_eq!(set("c").unwrap().len(), 1 << 20);
+    assert_eq!(set("cd"), Err(EditError::TooLarge { bytes: (1 << 20) + 1 }));
+}
+
+#[test]
+fn the_sentence_says_where_and_what_to_do() {
+    let said = |source: &str, key: &str| refused(source, None, key).to_string();
+    assert_eq!(
+        said("a: b\nimage: {}\n", "image.tag"),
+        "there is no image.tag: the way to it ends at line 2; correct the key path, or add the key with \"\" as its value"
+    );
+    assert_eq!(
+        said("a: b\n---\na: c\n", "a"),
+        "a leads to lines 1, 3: name the document, or give each list entry its own name"
+    );
+    assert_eq!(
+        said("a: |\n  b\n", "a"),
+        "line 1, column 1: a block scalar stands here; write the value in quotes on one line"
+    );
+    assert_eq!(
+        said("a: b # \u{2028}\n", "a"),
+        "line 1, column 8: the character U+2028 may not stand in a manifest; remove it"
+    );
+}
