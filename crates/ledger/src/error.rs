@@ -165,6 +165,8 @@ pub enum Kind {
     SymbolicLink,
     /// Another repository's commit.
     Submodule,
+    /// An entry whose mode is neither a folder's nor 100644 or 100755.
+    Other,
 }
 
 impl fmt::Display for Kind {
@@ -174,6 +176,7 @@ impl fmt::Display for Kind {
             Self::Folder => "a folder",
             Self::SymbolicLink => "a symbolic link",
             Self::Submodule => "a submodule",
+            Self::Other => "an entry of an unusual mode",
         })
     }
 }

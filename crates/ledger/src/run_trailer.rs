@@ -2,9 +2,11 @@ use release::RunId;
 
 const KEY: &str = "Conveyor-Run: ";
 
-/// `message` with the run as its only trailer: what a message claims elsewhere does not count.
+/// `message` with the run as its only trailer: what a message claims elsewhere does not count. Control characters,
+/// which Git or a terminal would choke on, become spaces.
 pub(crate) fn signed(message: &str, run: RunId) -> String {
-    format!("{}\n\n{KEY}{run}\n", message.trim_end())
+    let message = message.trim_end().replace(|c: char| c.is_control() && c != '\n', " ");
+    format!("{message}\n\n{KEY}{run}\n")
 }
 
 /// The run in a commit message's last paragraph, where exactly one is there.

@@ -1,0 +1,179 @@
+//! A [`Remote`] by way of the `git` program (2.39 or later), over `https://`, `http://` on this machine and `file://`.
+//!
+//! Everything goes through a bare, temporary store without a work tree. The program sees none of the user's or the
+//! system's configuration, runs no hook, follows no redirect, asks nobody anything and speaks the one protocol of the
+//! [URL](LedgerUrl).
+
+mod command;
+mod commit;
+mod history;
+mod import;
+mod store;
+mod transport;
+mod tree;
+
+use std::{fmt, path::PathBuf, time::Duration};
+
+use async_trait::async_trait;
+use guarded_http::Credentials;
+use release::{CommitId, ParseError, RunId};
+use tokio::sync::{Mutex, MutexGuard};
+
+use self::store::Store;
+use crate::{Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath};
+
+/// How the `git` program is used.
+#[derive(Debug, Clone)]
+pub struct Settings {
+    /// The program, looked up on `PATH` where it is a bare name.
+    pub program: PathBuf,
+    /// Who commits.
+    pub identity: Identity,
+    /// What the Ledger's origin is told, and no other; never used for `file://`.
+    pub credentials: Credentials,
+    /// How long one run of the program may take.
+    pub timeout: Duration,
+}
+
+impl Default for Settings {
+    /// `git` on `PATH`, anonymous, a minute a run.
+    fn default() -> Self {
+        Self {
+            program: "git".into(),
+            identity: Identity::default(),
+            credentials: Credentials::Anonymous,
+            timeout: Duration::from_secs(60),
+        }
+    }
+}
+
+/// The author and committer of what is pushed.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Identity {
+    name: String,
+    email: String,
+}
+
+impl Identity {
+    /// An identity of one line, without the angle brackets that Git delimits it by.
+    ///
+    /// # Errors
+    /// A part that is empty, longer than 200 bytes, or has a bracket or control character.
+    pub fn new(name: &str, email: &str) -> Result<Self, ParseError> {
+        for part in [name, email] {
+            let odd = |c: char| c.is_control() || matches!(c, '<' | '>');
+            if part.trim() != part || part.is_empty() || part.len() > 200 || part.contains(odd) {
+                let rule = "write a name and an address of one line each, without angle brackets, 200 bytes at most";
+                return Err(ParseError { what: "a committer's identity", text: part.to_owned(), rule });
+            }
+        }
+        Ok(Self { name: name.to_owned(), email: email.to_owned() })
+    }
+}
+
+impl Default for Identity {
+    /// `Conveyor <conveyor@localhost>`
+    fn default() -> Self {
+        Self { name: "Conveyor".to_owned(), email: "conveyor@localhost".to_owned() }
+    }
+}
+
+impl fmt::Display for Identity {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} <{}>", self.name, self.email)
+    }
+}
+
+/// A Ledger behind the `git` program. Calls take turns; nothing is done before the first one.
+///
+/// History is fetched only for [`history`](Remote::history), [`commit`](Remote::commit) and
+/// [`landed`](Remote::landed), and no deeper than they need. Files whose names are no [`RepoPath`] are left alone and
+/// left out of listings.
+#[derive(Debug)]
+pub struct Program {
+    url: LedgerUrl,
+    settings: Settings,
+    store: Mutex<Option<Store>>,
+}
+
+impl Program {
+    /// A client of the Ledger at `url`.
+    #[must_use]
+    pub fn new(url: LedgerUrl, settings: Settings) -> Self {
+        Self { url, settings, store: Mutex::new(None) }
+    }
+
+    async fn lease(&self) -> Result<Lease<'_>, LedgerError> {
+        let mut slot = self.store.lock().await;
+        let store = match slot.take() {
+            Some(store) => store,
+            None => Store::create(&self.url, &self.settings).await?,
+        };
+        Ok(Lease { slot, store })
+    }
+}
+
+/// A store while a call uses it. It goes back only when the call ends: one that is dropped half-way, or that git did
+/// not finish in time, may leave git's lock files behind, and its store goes with it.
+struct Lease<'a> {
+    slot: MutexGuard<'a, Option<Store>>,
+    store: Store,
+}
+
+impl Lease<'_> {
+    fn end<T>(mut self, result: Result<T, LedgerError>) -> Result<T, LedgerError> {
+        let unfinished = |error: &LedgerError| match error {
+            LedgerError::MaybeLanded { source } => matches!(**source, LedgerError::TimedOut { .. }),
+            error => matches!(error, LedgerError::TimedOut { .. }),
+        };
+        if !result.as_ref().is_err_and(unfinished) {
+            *self.slot = Some(self.store);
+        }
+        result
+    }
+}
+
+#[async_trait]
+impl Remote for Program {
+    async fn head(&self, branch: &Branch) -> Result<CommitId, LedgerError> {
+        let lease = self.lease().await?;
+        let head = lease.store.fetch_branch(branch, 1).await;
+        lease.end(head)
+    }
+
+    async fn read(&self, at: &CommitId, paths: &[RepoPath]) -> Result<Vec<Option<Found>>, LedgerError> {
+        let lease = self.lease().await?;
+        let found = lease.store.read(at, paths).await;
+        lease.end(found)
+    }
+
+    async fn list(&self, at: &CommitId, folder: &RepoPath) -> Result<Vec<Entry>, LedgerError> {
+        let lease = self.lease().await?;
+        let entries = lease.store.list(at, folder).await;
+        lease.end(entries)
+    }
+
+    async fn history(&self, branch: &Branch, path: &RepoPath, limit: usize) -> Result<Vec<Meta>, LedgerError> {
+        let lease = self.lease().await?;
+        let commits = lease.store.history(branch, path, limit).await;
+        lease.end(commits)
+    }
+
+    async fn commit(&self, id: &CommitId) -> Result<Meta, LedgerError> {
+        let lease = self.lease().await?;
+        let commit = lease.store.commit(id).await;
+        lease.end(commit)
+    }
+
+    async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
+        let lease = self.lease().await?;
+        let push = lease.store.commit_and_push(branch, expected, draft, &self.settings.identity).await;
+        lease.end(push)
+    }
+
+    async fn landed(&self, branch: &Branch, since: &CommitId, run: &RunId) -> Result<Option<CommitId>, LedgerError> {
+        let lease = self.lease().await?;
+        let commit = lease.store.landed(branch, since, run).await;
+        lease.end(commit)
+    }
+}

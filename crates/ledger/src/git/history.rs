@@ -1,0 +1,100 @@
+use std::collections::BTreeSet;
+
+use release::{CommitId, RunId};
+
+use super::{store::Store, transport::WHOLE};
+use crate::{Branch, LedgerError, Meta, RepoPath, run_trailer};
+
+const OPERATION: &str = "list commits";
+
+/// How many commits are fetched at first, and next when those are too few.
+const DEPTHS: [u32; 4] = [16, 256, 4096, WHOLE];
+
+impl Store {
+    /// The newest commits that changed a path.
+    pub(super) async fn history(
+        &self,
+        branch: &Branch,
+        path: &RepoPath,
+        limit: usize,
+    ) -> Result<Vec<Meta>, LedgerError> {
+        let mut commits = Vec::new();
+        for depth in DEPTHS {
+            let tip = self.fetch_branch(branch, depth).await?.to_string();
+            let cut = self.cut_off().await?;
+            commits = self.rev_list(&[&tip, "--", path.as_str()]).await?;
+            // Where history is cut off, a commit seems to have made every file that it has.
+            commits.retain(|commit| !cut.contains(commit));
+            commits.truncate(limit);
+            if commits.len() == limit || cut.is_empty() {
+                break;
+            }
+        }
+        let mut metas = Vec::new();
+        for commit in self.commits(&commits).await? {
+            metas.push(self.meta(commit).await?);
+        }
+        Ok(metas)
+    }
+
+    /// One commit with what it changed.
+    pub(super) async fn commit(&self, id: &CommitId) -> Result<Meta, LedgerError> {
+        self.require(id).await?;
+        let commit = self.commits(&[*id]).await?.pop().ok_or(LedgerError::Garbled { operation: OPERATION })?;
+        if let Some(parent) = commit.parents.first() {
+            self.require(parent).await?;
+        }
+        self.meta(commit).await
+    }
+
+    /// The commit of a run among those that the branch gained.
+    pub(super) async fn landed(
+        &self,
+        branch: &Branch,
+        since: &CommitId,
+        run: &RunId,
+    ) -> Result<Option<CommitId>, LedgerError> {
+        for depth in DEPTHS {
+            let tip = self.fetch_branch(branch, depth).await?;
+            if tip == *since {
+                return Ok(None);
+            }
+            let (tip, not_before) = (tip.to_string(), format!("^{since}"));
+            let knows_since = self.has(since).await?;
+            let gained = if knows_since { vec![&*tip, &not_before] } else { vec![&*tip] };
+            for batch in self.rev_list(&[&*gained, &["--"]].concat()).await?.chunks(1000) {
+                let commits = self.commits(batch).await?;
+                let ours = commits.iter().find(|commit| run_trailer::run_of(&commit.message) == Some(*run));
+                if let Some(commit) = ours {
+                    return Ok(Some(commit.id));
+                }
+            }
+            let reaches_since = knows_since && self.is_ancestor(since, &tip).await?;
+            if reaches_since || self.cut_off().await?.is_empty() {
+                break;
+            }
+        }
+        Ok(None)
+    }
+
+    async fn rev_list(&self, arguments: &[&str]) -> Result<Vec<CommitId>, LedgerError> {
+        let list = self.local(OPERATION, &[&["rev-list"], arguments].concat(), b"").await?;
+        let list = String::from_utf8_lossy(&list);
+        let ids = list.lines().map(|line| line.parse().map_err(|_| LedgerError::Garbled { operation: OPERATION }));
+        ids.collect()
+    }
+
+    async fn is_ancestor(&self, older: &CommitId, newer: &str) -> Result<bool, LedgerError> {
+        let arguments = ["merge-base", "--is-ancestor", &older.to_string(), newer];
+        Ok(self.git.run(OPERATION, &arguments, b"").await?.status.success())
+    }
+
+    /// The commits whose parents were not fetched.
+    async fn cut_off(&self) -> Result<BTreeSet<CommitId>, LedgerError> {
+        match tokio::fs::read_to_string(self.path().join("shallow")).await {
+            Ok(ids) => Ok(ids.lines().filter_map(|line| line.parse().ok()).collect()),
+            Err(error) if error.kind() == std::io::ErrorKind::NotFound => Ok(BTreeSet::new()),
+            Err(source) => Err(LedgerError::Io { operation: OPERATION, source }),
+        }
+    }
+}

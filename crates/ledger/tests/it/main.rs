@@ -1,0 +1,5 @@
+//! Tests of the ledger crate through its public face.
+
+mod bare;
+mod conformance;
+mod yaml;
