@@ -1,0 +1,159 @@
+//! Debian's docker-registry, which is distribution 2.8: it has no referrers API.
+
+use std::{
+    net::{SocketAddr, TcpListener, TcpStream},
+    process::{Child, Command, Stdio},
+    time::Duration,
+};
+
+use guarded_http::{Credentials, Limits};
+use registry_copy::{
+    CopyError, Destination, Options, Outcome, Registry, RegistryError, Source, conformance, copy, http::HttpRegistry,
+    verify,
+};
+use release::{Digest, Repository};
+use tempfile::TempDir;
+use tokio::time::Instant;
+
+use crate::corpus::{Corpus, Tree, platforms, repository, tag};
+
+/// A docker-registry on a free port, with an empty store. It ends with the test.
+struct Process {
+    child: Child,
+    address: SocketAddr,
+    _directory: TempDir,
+}
+
+impl Process {
+    /// `users` is the content of a htpasswd file.
+    async fn start(users: Option<&str>) -> Self {
+        let directory = tempfile::tempdir().unwrap();
+        let path = |name: &str| directory.path().join(name).display().to_string();
+        let mut config = format!(
+            "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\n\
+             storage: {{ filesystem: {{ rootdirectory: {} }}, delete: {{ enabled: true }} }}\n",
+            path("store")
+        );
+        if let Some(users) = users {
+            std::fs::write(path("users"), users).unwrap();
+            config.push_str(&format!("auth: {{ htpasswd: {{ realm: forge, path: {} }} }}\n", path("users")));
+        }
+        // Between choosing a port and using it, another process may take it: then this one ends, and the next is tried.
+        loop {
+            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            std::fs::write(path("config.yml"), format!("{config}http: {{ addr: \"{address}\" }}\n")).unwrap();
+            let mut child = Command::new("docker-registry")
+                .args(["serve", &path("config.yml")])
+                .env_clear()
+                .stdin(Stdio::null())
+                .stdout(Stdio::null())
+                .stderr(Stdio::null())
+                .spawn()
+                .expect("docker-registry is needed: apt-get install docker-registry");
+            loop {
+                if TcpStream::connect(address).is_ok() && child.try_wait().unwrap().is_none() {
+                    return Self { child, address, _directory: directory };
+                }
+                if child.try_wait().unwrap().is_some() {
+                    break;
+                }
+                tokio::time::sleep(Duration::from_millis(10)).await;
+            }
+        }
+    }
+
+    fn registry(&self, credentials: &Credentials) -> HttpRegistry {
+        HttpRegistry::new(&self.address.to_string().parse().unwrap(), credentials, limits()).unwrap()
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}
+
+fn limits() -> Limits {
+    let long = Duration::from_secs(30);
+    Limits { connect: long, stall: long, deadline: Instant::now() + 2 * long }
+}
+
+/// `robot`, with the password `open sesame`.
+const USERS: &str = "robot:$2y$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66HnQx/cy\n";
+
+fn robot() -> Credentials {
+    Credentials::Basic { user: "robot".into(), password: "open sesame".into() }
+}
+
+async fn copied(from: &HttpRegistry, digest: Digest, to: &HttpRegistry) -> Result<Outcome, CopyError> {
+    let source = Source { registry: from, repository: repository(), digest };
+    let destination = Destination { registry: to, repository: repository(), tag: tag() };
+    copy(&source, &destination, &Options::until(limits().deadline), &()).await
+}
+
+async fn conforms(registry: &HttpRegistry) {
+    let (one, two): (Repository, Repository) = ("a/one".parse().unwrap(), "a/two".parse().unwrap());
+    for _ in 0..2 {
+        conformance::check(registry, &one).await;
+        conformance::check_referrers(registry, &one).await;
+        conformance::check_mount(registry, &two, &one).await;
+    }
+}
+
+#[tokio::test]
+async fn docker_registry_conforms() {
+    conforms(&Process::start(None).await.registry(&Credentials::Anonymous)).await;
+}
+
+#[tokio::test]
+async fn docker_registry_with_basic_authentication_conforms() {
+    let process = Process::start(Some(USERS)).await;
+    conforms(&process.registry(&robot())).await;
+    let wrong = Credentials::Basic { user: "robot".into(), password: "open sesam".into() };
+    for credentials in [Credentials::Anonymous, wrong] {
+        let registry = process.registry(&credentials);
+        let corpus = Corpus::of(&platforms());
+        let blob = corpus.root_descriptor();
+        let errors = [
+            registry.resolve(&repository(), &tag()).await.unwrap_err(),
+            registry.manifest(&repository(), &corpus.root).await.unwrap_err(),
+            registry.missing(&repository(), std::slice::from_ref(&blob)).await.unwrap_err(),
+            registry.blob(&repository(), &blob).await.map(drop).unwrap_err(),
+            registry.put_blob(&repository(), &blob, Box::pin(futures_util::stream::empty())).await.unwrap_err(),
+            registry.mount(&repository(), &repository(), &blob).await.unwrap_err(),
+            registry.referrers(&repository(), &corpus.root).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, RegistryError::Unauthorized { .. }) && !error.is_retryable(), "{error}");
+        }
+        let error = registry.resolve(&repository(), &tag()).await.unwrap_err().to_string();
+        assert!(error.contains("Basic") && !error.contains("sesam"), "{error}");
+    }
+}
+
+#[tokio::test]
+async fn an_image_goes_from_one_docker_registry_to_another_once() {
+    let (first, second) = (Process::start(None).await, Process::start(Some(USERS)).await);
+    let (from, to) = (first.registry(&Credentials::Anonymous), second.registry(&robot()));
+    let corpus = Corpus::of(&platforms());
+    corpus.store(&from, &repository()).await;
+    let referrer = Corpus::referrer(&corpus.root_descriptor(), "an SBOM");
+    referrer.store(&from, &repository()).await;
+
+    let outcome = copied(&from, corpus.root, &to).await.unwrap();
+    let Outcome::Copied(transfer) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(transfer.manifests, 5, "two images, two indexes, the referrer");
+    assert_eq!(transfer.referrers, 1);
+    verify(&to, &repository(), &corpus.root).await.unwrap();
+    let listed = to.referrers(&repository(), &corpus.root).await.unwrap();
+    assert_eq!(listed.iter().map(|found| found.digest).collect::<Vec<_>>(), [referrer.root]);
+
+    let again = copied(&from, corpus.root, &to).await.unwrap();
+    let Outcome::AlreadyPresent(transfer) = again else { panic!("{again:?}") };
+    assert_eq!((transfer.manifests, transfer.blobs.copied, transfer.bytes), (0, 0, 0));
+
+    let other = Corpus::of(&Tree::Image(vec!["other".into()]));
+    other.store(&from, &repository()).await;
+    assert_eq!(copied(&from, other.root, &to).await.unwrap(), Outcome::TagHeld { by: corpus.root });
+}
