@@ -160,17 +160,18 @@ impl Copying<'_> {
         };
         let jobs = self.options.jobs.get();
         let planner = Planner { from: self.from, to: self.to, jobs, referrers: self.options.referrers };
-        let Plan { root, mut manifests, referrers, blobs, foreign } = planner.plan(digest, tagged).await?;
+        let Plan { root, manifests, referrers, blobs, foreign } = planner.plan(digest, tagged).await?;
+        // The root waits for its tag, unless a referrer lists it as a part of its own.
+        let is_part = manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest));
+        let stored = manifests.len() as u64;
+        let waves = waves(manifests)?;
 
         let mut transfer = self.move_blobs(digest, blobs.into_values().collect()).await?;
         transfer.blobs.foreign = foreign.len() as u64;
         transfer.referrers = referrers.len() as u64;
-        transfer.manifests = manifests.len() as u64;
-        // The root waits for its tag, unless a referrer lists it as a part of its own.
-        if !manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest)) {
-            manifests.remove(&digest);
-        }
-        for wave in waves(manifests)? {
+        transfer.manifests = stored;
+        for mut wave in waves {
+            wave.retain(|manifest| is_part || manifest.digest() != digest);
             let puts = stream::iter(wave).map(|manifest| self.put_untagged(manifest)).buffer_unordered(jobs);
             puts.try_collect::<()>().await?;
         }

@@ -117,8 +117,7 @@ impl Manifest {
             return Err(ManifestError::SchemaVersion);
         }
         let media_type = document.resolve_type(content_type)?;
-        let listed = [&document.layers, &document.manifests].map(|list| list.as_ref().map_or(0, Vec::len));
-        if listed.iter().sum::<usize>() + 2 > Self::MAX_DESCRIPTORS {
+        if document.descriptors() > Self::MAX_DESCRIPTORS {
             return Err(ManifestError::TooMany);
         }
         let config_type = document.config.as_ref().map(|config| config.media_type.clone());
@@ -220,6 +219,12 @@ impl std::fmt::Debug for Manifest {
 }
 
 impl Document {
+    fn descriptors(&self) -> usize {
+        let one = |part: &Option<Descriptor>| usize::from(part.is_some());
+        let many = |list: &Option<Vec<Descriptor>>| list.as_ref().map_or(0, Vec::len);
+        one(&self.config) + many(&self.layers) + many(&self.manifests) + one(&self.subject)
+    }
+
     fn resolve_type(&self, content_type: Option<&str>) -> Result<&'static str, ManifestError> {
         let served = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
         match (served, self.media_type.as_deref()) {

@@ -1,0 +1,19 @@
+//! One binary for all tests of the crate.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod behaviour;
+mod conformance;
+mod corpus;
+mod faults;
+mod http_real;
+mod layout;
+mod liars;
+mod manifest;
+mod properties;
