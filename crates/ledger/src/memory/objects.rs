@@ -67,24 +67,26 @@ impl Folder {
 
     /// Notes all that is inside under its path and returns the tree's id.
     fn write(&self, prefix: &str, entries: &mut BTreeMap<RepoPath, Entry>) -> [u8; 20] {
-        let mut note = |name: &str, id: [u8; 20], is_folder| {
-            // What was put together from a path's segments is a path.
-            if let Ok(path) = format!("{prefix}{name}").parse::<RepoPath>() {
-                entries.insert(path.clone(), Entry { path, id: id.into(), is_folder });
-            }
-        };
         // Git sorts a folder as if its name ended in a slash.
         let mut rows = BTreeMap::new();
         for (name, id) in &self.files {
-            note(name, *id, false);
+            note(entries, &format!("{prefix}{name}"), *id, false);
             rows.insert(name.clone(), (format!("100644 {name}\0"), *id));
         }
         for (name, folder) in &self.folders {
             let id = folder.write(&format!("{prefix}{name}/"), entries);
+            note(entries, &format!("{prefix}{name}"), id, true);
             rows.insert(format!("{name}/"), (format!("40000 {name}\0"), id));
         }
         let rows: Vec<u8> = rows.into_values().flat_map(|(row, id)| [row.into_bytes(), id.to_vec()].concat()).collect();
         hash("tree", &rows)
+    }
+}
+
+fn note(entries: &mut BTreeMap<RepoPath, Entry>, path: &str, id: [u8; 20], is_folder: bool) {
+    // What was put together from a path's segments is a path.
+    if let Ok(path) = path.parse::<RepoPath>() {
+        entries.insert(path.clone(), Entry { path, id: id.into(), is_folder });
     }
 }
 
