@@ -55,9 +55,8 @@ impl Options {
     }
 }
 
-/// How a copy ended. A refusal is no error.
+/// How a copy ended. A refusal is no error. Exhaustive on purpose: who calls must say what each means.
 #[derive(Debug, Clone, PartialEq, Eq)]
-#[non_exhaustive]
 pub enum Outcome {
     /// The tag now names the digest; this was read back.
     Copied(Transfer),

@@ -1,9 +1,11 @@
-use std::{collections::BTreeMap, sync::Mutex, time::Duration};
+use std::{collections::BTreeMap, num::NonZeroUsize, sync::Mutex, time::Duration};
 
 use bytes::Bytes;
 use registry_copy::{
     CopyError, Descriptor, Destination, GraphError, InMemory, Manifest, Observer, Options, Outcome, Put, Registry,
-    RegistryError, Source, TagRule, Transfer, copy, faults::Faulty, faults::Method, pin, verify,
+    RegistryError, Source, TagRule, Transfer, copy,
+    faults::{Fault, Faulty, Method},
+    pin, verify,
 };
 use release::{Digest, Repository};
 use tokio::time::Instant;
@@ -219,6 +221,62 @@ async fn too_deep_is_refused() {
 }
 
 #[tokio::test]
+async fn one_blob_has_one_size_everywhere() {
+    let blob = |size: &str| json(&describe(LAYER, b"layer")).replace(r#""size":5"#, size);
+    let image = |layer: String| {
+        let config = json(&describe(LAYER, b"{}"));
+        format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[{layer}]}}"#)
+    };
+    let (honest, liar) = (image(blob(r#""size":5"#)), image(blob(r#""size":6"#)));
+    let children = [&honest, &liar].map(|child| json(&describe(IMAGE, child.as_bytes())));
+    let index = format!(r#"{{"schemaVersion":2,"manifests":[{}]}}"#, children.join(","));
+    let wrong_child = children[0].replace(r#""size":"#, r#""size":1"#);
+    let wrong_index = format!(r#"{{"schemaVersion":2,"manifests":[{wrong_child}]}}"#);
+
+    let from = registry();
+    store_blob(&from, &describe(LAYER, b"{}"), b"{}").await;
+    store_blob(&from, &describe(LAYER, b"layer"), b"layer").await;
+    for document in [honest, liar, index.clone(), wrong_index.clone()] {
+        let manifest = Manifest::parse(None, document.into()).unwrap();
+        from.put(&repository(), &manifest, None).await.unwrap();
+    }
+    for document in [index, wrong_index] {
+        let to = registry();
+        let error = run(&from, Digest::of(document.as_bytes()), &to).await.unwrap_err();
+        assert!(matches!(error, CopyError::Graph(GraphError::TwoSizes(_))) && error.is_integrity(), "{error:?}");
+        assert_eq!(to.digests(&repository()), []);
+    }
+}
+
+#[tokio::test]
+async fn the_largest_blob_goes_first() {
+    let corpus = Corpus::of(&Tree::Image([3, 1, 4, 2].map(|n| "x".repeat(n * 1_000)).to_vec()));
+    let (from, to, counter) = (source_of(&corpus).await, registry(), Counter::default());
+    let source = Source { registry: &from, repository: repository(), digest: corpus.root };
+    let destination = Destination { registry: &to, repository: repository(), tag: tag() };
+    let mut options = Options::until(Instant::now() + Duration::from_secs(60));
+    options.jobs = NonZeroUsize::MIN;
+    copied(copy(&source, &destination, &options, &counter).await.unwrap());
+    let files = BTreeMap::from_iter(corpus.files());
+    let sizes: Vec<usize> = counter.stored.into_inner().unwrap().iter().map(|blob| files[blob].len()).collect();
+    assert!(sizes.is_sorted_by(|a, b| a >= b), "{sizes:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn no_more_jobs_than_allowed() {
+    let corpus = Corpus::of(&image(&["a", "b", "c", "d", "e"]));
+    let from = source_of(&corpus).await;
+    let to = Faulty::new(registry(), |call| (call.method == Method::PutBlob).then_some(Fault::Hang));
+    let source = Source { registry: &from, repository: repository(), digest: corpus.root };
+    let destination = Destination { registry: &to, repository: repository(), tag: tag() };
+    let mut options = Options::until(Instant::now() + Duration::from_secs(60));
+    options.jobs = NonZeroUsize::MIN.saturating_add(1);
+    let error = copy(&source, &destination, &options, &()).await.unwrap_err();
+    assert!(matches!(error, CopyError::Deadline), "{error:?}");
+    assert_eq!(to.calls().iter().filter(|call| call.method == Method::PutBlob).count(), 2);
+}
+
+#[tokio::test]
 async fn a_missing_repository_is_named() {
     let corpus = Corpus::of(&image(&["layer"]));
     let error = run(&source_of(&corpus).await, corpus.root, &InMemory::new()).await.unwrap_err();
@@ -254,7 +312,6 @@ impl Observer for Counter {
 
 #[tokio::test(start_paused = true)]
 async fn an_observer_sees_every_byte_once() {
-    use registry_copy::faults::Fault;
     let layers: Vec<String> = (1..9).map(|n| "x".repeat(n * 100_000)).collect();
     let corpus = Corpus::of(&Tree::Image(layers));
     let to = Faulty::new(registry(), |call| (call.number % 5 == 0).then_some(Fault::Cut));

@@ -12,7 +12,7 @@ use tokio::time::Instant;
 use crate::{
     behaviour::run,
     corpus::{Corpus, image, platforms, registry, repository, tag},
-    liars::Forgetful,
+    liars::{Liar, Lie},
 };
 
 /// What is copied in all of these: an index with a referrer.
@@ -171,6 +171,31 @@ async fn a_lost_tag_is_found_out() {
     corpus.store(&from, &repository()).await;
     let to = registry();
     to.create(&repository(), TagRule::Mutable);
-    let outcome = run(&from, corpus.root, &Forgetful(to)).await;
+    let outcome = run(&from, corpus.root, &Liar { inner: to, lie: Lie::ForgetsTags }).await;
     assert!(matches!(outcome, Err(CopyError::ReadBack { found: None, .. })), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_source_that_falls_silent_is_a_temporary_fault() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let inner = registry();
+    corpus.store(&inner, &repository()).await;
+    let from = Faulty::new(Liar { inner, lie: Lie::FallsSilent }, |_| None);
+    let error = run(&from, corpus.root, &registry()).await.unwrap_err();
+    assert!(error.is_retryable(), "{error:?}");
+    // Each of the two blobs: at once, and again when thirty seconds were silent.
+    assert_eq!(from.calls().iter().filter(|call| call.method == Method::Blob).count(), 4);
+}
+
+#[tokio::test]
+async fn a_referrer_of_something_else_is_not_copied() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let stranger = Corpus::referrer(&Corpus::of(&image(&["other"])).root_descriptor(), "sbom");
+    let inner = registry();
+    corpus.store(&inner, &repository()).await;
+    stranger.store(&inner, &repository()).await;
+    let to = registry();
+    let from = Liar { inner, lie: Lie::ListsReferrer(stranger.root_descriptor()) };
+    assert!(matches!(run(&from, corpus.root, &to).await, Ok(Outcome::Copied(t)) if t.referrers == 0));
+    assert_eq!(to.digests(&repository()), Vec::from_iter(corpus.closure));
 }

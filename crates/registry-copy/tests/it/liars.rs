@@ -1,41 +1,65 @@
 //! Registries that do not do what they say.
 
+use std::future::pending;
+
 use async_trait::async_trait;
+use futures_util::{StreamExt, stream};
 use registry_copy::{Chunks, Descriptor, InMemory, Manifest, Put, Registry, RegistryError, TagRule};
 use release::{Digest, Repository, Tag};
 
-/// Takes every tag and remembers none.
+/// A registry that is honest but for one thing.
 #[derive(Debug)]
-pub(crate) struct Forgetful(pub(crate) InMemory);
+pub(crate) struct Liar {
+    pub(crate) inner: InMemory,
+    pub(crate) lie: Lie,
+}
+
+#[derive(Debug)]
+pub(crate) enum Lie {
+    /// Takes every tag and remembers none.
+    ForgetsTags,
+    /// Says that this one refers to everything.
+    ListsReferrer(Descriptor),
+    /// Sends a byte of each blob and then none.
+    FallsSilent,
+}
 
 #[async_trait]
-impl Registry for Forgetful {
+impl Registry for Liar {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
-        self.0.resolve(repository, tag).await
+        self.inner.resolve(repository, tag).await
     }
 
     async fn tag_rule(&self, repository: &Repository, tag: &Tag) -> Result<TagRule, RegistryError> {
-        self.0.tag_rule(repository, tag).await
+        self.inner.tag_rule(repository, tag).await
     }
 
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
-        self.0.missing(repository, blobs).await
+        self.inner.missing(repository, blobs).await
     }
 
     async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
-        self.0.manifest(repository, digest).await
+        self.inner.manifest(repository, digest).await
     }
 
     async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Chunks, RegistryError> {
-        self.0.blob(repository, blob).await
+        let chunks = self.inner.blob(repository, blob).await?;
+        match self.lie {
+            Lie::FallsSilent => {
+                let first = chunks.take(1).map(|chunk| chunk.map(|bytes| bytes.slice(..1)));
+                Ok(first.chain(stream::once(pending())).boxed())
+            }
+            _ => Ok(chunks),
+        }
     }
 
     async fn put_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Chunks) -> Result<(), RegistryError> {
-        self.0.put_blob(repository, blob, bytes).await
+        self.inner.put_blob(repository, blob, bytes).await
     }
 
-    async fn put(&self, repository: &Repository, manifest: &Manifest, _: Option<&Tag>) -> Result<Put, RegistryError> {
-        self.0.put(repository, manifest, None).await
+    async fn put(&self, repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, RegistryError> {
+        let tag = tag.filter(|_| !matches!(self.lie, Lie::ForgetsTags));
+        self.inner.put(repository, manifest, tag).await
     }
 
     async fn mount(&self, _: &Repository, _: &Repository, _: &Descriptor) -> Result<bool, RegistryError> {
@@ -43,6 +67,9 @@ impl Registry for Forgetful {
     }
 
     async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        self.0.referrers(repository, digest).await
+        match &self.lie {
+            Lie::ListsReferrer(stranger) => Ok(vec![stranger.clone()]),
+            _ => self.inner.referrers(repository, digest).await,
+        }
     }
 }
