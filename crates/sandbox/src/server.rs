@@ -81,27 +81,26 @@ pub(crate) enum Admission {
 
 impl Admission {
     fn admits(&self, headers: &HeaderMap) -> bool {
-        if let Self::Anyone = self {
-            return true;
-        }
-        let header = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let Some((scheme, secret)) = header.and_then(|text| text.split_once(' ')) else { return false };
-        let basic = || {
-            let decoded = BASE64_STANDARD.decode(secret).ok().and_then(|bytes| String::from_utf8(bytes).ok())?;
-            decoded.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
-        };
+        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
+        let (scheme, secret) = given.split_once(' ').unwrap_or_default();
+        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
         match self {
             Self::Anyone => true,
             Self::User { user, password } => {
-                scheme.eq_ignore_ascii_case("basic")
-                    && basic().is_some_and(|given| given == (user.clone(), password.clone()))
+                is("basic") && user_and_password(secret) == Some((user.clone(), password.clone()))
             }
-            Self::Token(token) if scheme.eq_ignore_ascii_case("bearer") => secret == token,
             Self::Token(token) => {
-                scheme.eq_ignore_ascii_case("basic") && basic().is_some_and(|(_, password)| password == *token)
+                is("bearer") && secret == token
+                    || is("basic") && user_and_password(secret).is_some_and(|(_, password)| password == *token)
             }
         }
     }
+}
+
+/// What a Basic credential says (RFC 7617).
+fn user_and_password(secret: &str) -> Option<(String, String)> {
+    let text = String::from_utf8(BASE64_STANDARD.decode(secret).ok()?).ok()?;
+    text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
 }
 
 /// The requests that a server has answered, in the order of their answers.
