@@ -261,7 +261,7 @@ fn a_denial_is_transient_only_if_nothing_is_known_to_be_wrong() {
         Decision::Denied(denial) => denial.is_transient(),
     };
     assert!(transient(|_, _, facts| facts.build = Fact::Missing { why: "503".into(), transient: true }));
-    assert!(!transient(|_, _, facts| facts.build = Fact::Missing { why: "404".into(), transient: false }));
+    assert!(!transient(|_, _, facts| facts.build = Fact::missing("404")));
     assert!(!transient(|_, _, facts| {
         facts.build = Fact::Missing { why: "503".into(), transient: true };
         facts.tag_rule = Fact::Known(TagRule::Mutable);
