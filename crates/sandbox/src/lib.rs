@@ -31,3 +31,6 @@ pub use forge::{Credentials, Forge};
 pub use registry::RegistryServer;
 pub use releases::ReleaseServer;
 pub use server::{Logged, RequestLog};
+
+/// The crates whose types stand in this crate's interface.
+pub use {azure_devops, registry_copy, release};

@@ -10,6 +10,7 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::Response,
+    serve::ListenerExt as _,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, StatusCode, header};
@@ -48,7 +49,9 @@ impl Port {
         let router = router.layer(middleware::from_fn_with_state(gate, pass));
         let (stop, stopped) = oneshot::channel();
         let until_dropped = async { drop(stopped.await) };
-        let serve = axum::serve(self.listener, router).with_graceful_shutdown(until_dropped);
+        // Heads and first chunks are written apart; they must not wait for each other's acknowledgement.
+        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
+        let serve = axum::serve(listener, router).with_graceful_shutdown(until_dropped);
         tokio::spawn(async move { serve.await });
         Server { address: self.address, log, _stop: stop }
     }

@@ -246,3 +246,16 @@ fn the_cloud_is_two_servers() {
     assert!(shown.contains("\"dev.azure.com\"") && shown.contains("\"vsrm.dev.azure.com\""), "{shown}");
     assert!(shown.contains("\"/acme/forge/_apis\""), "{shown}");
 }
+
+#[test]
+fn a_configured_server_may_have_a_path() {
+    let limits = Limits { connect: Duration::ZERO, stall: Duration::ZERO, deadline: Instant::now() };
+    for url in ["https://tfs.example/tfs", "https://tfs.example/tfs/"] {
+        let url = url.parse().unwrap();
+        let server = Server::new("acme", "forge", Some(&url), &Credentials::Anonymous, limits).unwrap();
+        assert!(format!("{server:?}").contains("\"/tfs/acme/forge/_apis\""), "{server:?}");
+    }
+    let plain = "http://tfs.example".parse().unwrap();
+    let refused = Server::new("acme", "forge", Some(&plain), &Credentials::Anonymous, limits);
+    assert!(matches!(refused, Err(AzureError::Client(_))), "{refused:?}");
+}

@@ -1,11 +1,12 @@
 use std::{path::Path, process::Output};
 
 use sandbox::Forge;
+use tokio::process::Command;
 
 use crate::forge;
 
 async fn git(directory: &Path, arguments: &[&str]) -> Output {
-    tokio::process::Command::new("git")
+    Command::new("git")
         .args(["-c", "user.name=Ana", "-c", "user.email=ana@sandbox.invalid", "-c", "credential.helper="])
         .args(arguments)
         .current_dir(directory)
@@ -94,4 +95,27 @@ async fn an_old_client_is_understood() {
     assert!(forge.scratch().join("old/conveyor.yaml").exists());
     let output = git(forge.scratch(), &["clone", "--quiet", &format!("{}x", forge.ledger_url()), "none"]).await;
     assert!(!output.status.success());
+}
+
+#[tokio::test]
+async fn a_compressed_request_is_understood() {
+    let forge = forge().await;
+    let (behind, ahead) = (clone(&forge, "behind").await, clone(&forge, "ahead").await);
+    // So much that only the client has makes it send more than a KiB, which it compresses.
+    for number in 0..100 {
+        ok(&behind, &["commit", "--quiet", "--allow-empty", "--message", &number.to_string()]).await;
+    }
+    ok(&ahead, &["commit", "--quiet", "--allow-empty", "--message", "ahead"]).await;
+    ok(&ahead, &["push", "--quiet", "origin", "main"]).await;
+    let output = Command::new("git")
+        .args(["fetch", "--quiet", "origin"])
+        .current_dir(&behind)
+        .env("GIT_TRACE_CURL", "1")
+        .output()
+        .await
+        .unwrap();
+    let trace = String::from_utf8_lossy(&output.stderr).to_ascii_lowercase();
+    assert!(output.status.success(), "{trace}");
+    assert!(trace.contains("content-encoding: gzip"), "nothing was compressed: {trace}");
+    assert_eq!(ok(&behind, &["rev-parse", "origin/main"]).await, ok(&ahead, &["rev-parse", "HEAD"]).await);
 }
