@@ -47,3 +47,65 @@ impl Check {
         RegistryError::SizeMismatch { digest: self.blob.digest, expected: self.blob.size, found: self.seen }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use futures_util::TryStreamExt;
+    use proptest::prelude::*;
+    use release::Digest;
+
+    use super::*;
+
+    /// What comes out, and the error at its end.
+    async fn run(blob: &Descriptor, bytes: &[u8], chunk: usize) -> (Vec<u8>, Option<RegistryError>) {
+        let chunks: Vec<_> = bytes.chunks(chunk).map(|part| Ok(Bytes::copy_from_slice(part))).collect();
+        let mut stream = checked(blob, stream::iter(chunks).boxed());
+        let mut out = Vec::new();
+        loop {
+            match stream.try_next().await {
+                Ok(Some(part)) => out.extend_from_slice(&part),
+                Ok(None) => return (out, None),
+                Err(error) => return (out, Some(error)),
+            }
+        }
+    }
+
+    proptest! {
+        #[test]
+        fn all_the_bytes_come_only_when_they_are_right(
+            right in prop::collection::vec(any::<u8>(), 0..40),
+            wrong in prop::collection::vec(any::<u8>(), 0..40),
+            flip in any::<prop::sample::Index>(),
+            cut in any::<prop::sample::Index>(),
+            chunk in 1_usize..45,
+        ) {
+            let blob = Descriptor {
+                media_type: "a/b".to_owned(),
+                digest: Digest::of(&right),
+                size: right.len() as u64,
+                artifact_type: None,
+            };
+            let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let (out, error) = runtime.block_on(run(&blob, &right, chunk));
+            prop_assert!(error.is_none(), "{error:?}");
+            prop_assert_eq!(out, &right[..]);
+
+            let mut flipped = right.clone();
+            if !right.is_empty() {
+                flipped[flip.index(right.len())] ^= 4;
+            }
+            let longer = [&right[..], &[0]].concat();
+            let shorter = right[..right.len().saturating_sub(1 + cut.index(right.len().max(1)))].to_vec();
+            for bytes in [wrong, flipped, longer, shorter] {
+                if bytes == right {
+                    continue;
+                }
+                let (out, error) = runtime.block_on(run(&blob, &bytes, chunk));
+                prop_assert!(out.len() < right.len().max(1), "{} of {}", out.len(), right.len());
+                let by_size = matches!(error, Some(RegistryError::SizeMismatch { .. }));
+                let by_digest = matches!(error, Some(RegistryError::DigestMismatch { .. }));
+                prop_assert!(if bytes.len() == right.len() { by_digest } else { by_size }, "{error:?}");
+            }
+        }
+    }
+}
