@@ -36,12 +36,11 @@ impl FromStr for BuildId {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        let grammar = (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
-        grammar
-            .then(|| text.parse().ok())
-            .flatten()
-            .map(Self)
-            .ok_or_else(|| ParseError::new("a build id", text, "write CI's build number: 1 to 18 digits, no leading zero"))
+        let grammar =
+            (1..=18).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_digit()) && !text.starts_with('0');
+        grammar.then(|| text.parse().ok()).flatten().map(Self).ok_or_else(|| {
+            ParseError::new("a build id", text, "write CI's build number: 1 to 18 digits, no leading zero")
+        })
     }
 }
 

@@ -103,8 +103,7 @@ fn is_component(text: &str) -> bool {
     let word = |b: u8| b.is_ascii_lowercase() || b.is_ascii_digit();
     let bytes = text.as_bytes();
     let ends = bytes.first().copied().is_some_and(word) && bytes.last().copied().is_some_and(word);
-    let joint = |joint: &[u8]| {
-        joint.is_empty() || matches!(joint, b"." | b"_" | b"__") || joint.iter().all(|b| *b == b'-')
-    };
+    let joint =
+        |joint: &[u8]| joint.is_empty() || matches!(joint, b"." | b"_" | b"__") || joint.iter().all(|b| *b == b'-');
     ends && bytes.split(|b| word(*b)).all(joint)
 }

@@ -9,7 +9,8 @@ use crate::{
     text::{ParseError, serde_as_text},
 };
 
-/// Where a registry is: a host and perhaps a port, such as `registry.example:5000`. Lower case.
+/// Where a registry is: a host and perhaps a port, such as `registry.example:5000`. Each has one spelling: lower case, and
+/// an IPv6 address in the form of RFC 5952.
 ///
 /// A name that looks like a number but is no dotted quad (`127.1`, `0x7f.1`) is refused: some resolvers read it as an
 /// address.
@@ -60,8 +61,7 @@ impl FromStr for Authority {
             }
             _ => (text, None),
         };
-        let host = host.to_ascii_lowercase();
-        if is_host(&host) { Ok(Self { host, port }) } else { Err(error()) }
+        canonical(&host.to_ascii_lowercase()).map(|host| Self { host, port }).ok_or_else(error)
     }
 }
 
@@ -120,10 +120,16 @@ fn parse_port(text: &str) -> Option<u16> {
     plain.then(|| text.parse().ok()).flatten()
 }
 
-fn is_host(text: &str) -> bool {
+/// The one spelling of a host, if it is one: an IPv6 address has many.
+fn canonical(text: &str) -> Option<String> {
     if let Some(v6) = text.strip_prefix('[').and_then(|rest| rest.strip_suffix(']')) {
-        return v6.parse::<Ipv6Addr>().is_ok();
+        return v6.parse::<Ipv6Addr>().ok().map(|v6| format!("[{v6}]"));
     }
+    is_name(text).then(|| text.to_owned())
+}
+
+/// Whether it is a dotted quad or a name.
+fn is_name(text: &str) -> bool {
     if text.parse::<Ipv4Addr>().is_ok() {
         return true;
     }
