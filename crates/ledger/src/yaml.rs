@@ -1,11 +1,13 @@
 mod error;
 mod locate;
+mod position;
 mod second;
 mod splice;
 mod tree;
 
 pub use error::{Construct, EditError, ParserMessage};
 use locate::{Target, locate};
+pub use position::position;
 use serde_yaml::Value;
 use splice::Splice;
 use tree::Tree;
@@ -109,4 +111,45 @@ fn second_parser_proves(
     let Some(old) = second::at(&mut before, target, key) else { return false };
     *old = Value::String(value.as_str().to_owned());
     second::documents(edited).is_ok_and(|after| after == before)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    /// Whether each parser takes `edited` for `tag: v1` set to v2, where the splice would be right.
+    fn proven(source: &str, edited: &str) -> (bool, bool) {
+        let (tree, key, value) = (Tree::parse(source).unwrap(), "tag".parse().unwrap(), Scalar::new("v2"));
+        let target = locate(&tree, None, &key).unwrap();
+        let splice = Splice::new(&target, "v2");
+        let before = agreed(source, &target, &key).unwrap();
+        (
+            first_parser_proves(&tree, edited, &target, &splice, &value),
+            second_parser_proves(before, edited, &target, &key, &value),
+        )
+    }
+
+    #[test]
+    fn a_wrong_splice_is_not_proven() {
+        let source = "name: web\ntag: v1 # note\nlast: 1\n";
+        assert_eq!(proven(source, "name: web\ntag: v2 # note\nlast: 1\n"), (true, true));
+        for wrong in [
+            "name: web\ntag: v1 # note\nlast: 1\n",
+            "name: web\ntag: v2# note\nlast: 1\n",
+            "name: api\ntag: v2 # note\nlast: 1\n",
+            "name: web\ntag: v2 # note\nlast: 2\n",
+            "name: web\ntag: v2 # note\nlast: 1\nmore: 2\n",
+            "name: web\ntag: v2 # note\nlast: 1\n---\nmore: 2\n",
+            "name: web\nTag: v2 # note\nlast: 1\n",
+            "name: web\ntag: [v2] # note\nlast: 1\n",
+            "name: web\ntag: v2: # note\nlast: 1\n",
+            "name: web\ntag: 'v2 # note\nlast: 1\n",
+        ] {
+            assert_eq!(proven(source, wrong), (false, false), "{wrong}");
+        }
+        // What only one of them sees: how a value is written, and what the others mean.
+        assert_eq!(proven(source, "name: 'web'\ntag: v2 # note\nlast: 1\n"), (false, true));
+        assert_eq!(proven(source, "name: web\ntag: &a v2 # note\nlast: 1\n"), (false, true));
+        assert_eq!(proven("tag: v1\n", "tag: v2\u{2028}a: b\n"), (false, false));
+    }
 }

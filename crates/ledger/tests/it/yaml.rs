@@ -1,11 +1,13 @@
 //! `get_scalar` and `set_scalar`.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
 mod generated;
 mod manifests;
 mod properties;
 mod refusals;
 
-use ledger::{KeyPath, Scalar, get_scalar, set_scalar};
+use ledger::{KeyPath, Scalar, get_scalar, position, set_scalar};
 use serde::Deserialize as _;
 use serde_yaml::Value;
 
@@ -161,6 +163,19 @@ fn a_document_is_named_or_found() {
     assert_eq!(set(Some(2), "a").unwrap(), b"a: 1\n---\nb: 2\n---\na: x\n");
     assert_eq!(set(Some(0), "a").unwrap(), b"a: x\n---\nb: 2\n---\na: 3\n");
     assert_eq!(set(None, "b").unwrap(), b"a: 1\n---\nb: x\n---\na: 3\n");
+}
+
+#[test]
+fn the_place_of_a_mistake() {
+    let source = "version: 1\napps:\n  web: { build: '57', empty: }\n  long: |\n    text\n";
+    let at = |route: &[&str]| position(source, route).map(|span| &source[span]);
+    assert_eq!(at(&["version"]), Some("1"));
+    assert_eq!(at(&["apps", "web", "build"]), Some("'57'"));
+    assert_eq!(at(&["apps", "web", "empty"]), Some("empty"));
+    assert_eq!(at(&["apps", "web", "typo"]), at(&["apps", "web"]));
+    assert_eq!(at(&["apps"]), Some("apps"));
+    assert_eq!(at(&["typo"]), None);
+    assert_eq!(position("a: [", &["a"]), None);
 }
 
 #[test]

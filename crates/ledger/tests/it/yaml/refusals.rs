@@ -108,6 +108,8 @@ fn a_file_that_readers_differ_on() {
     assert!(matches!(refused("a: b\nc: [\n", None, "a"), EditError::Syntax { .. }));
     assert!(matches!(refused("a:\n\tb", None, "a"), EditError::Syntax { .. }));
     assert!(matches!(refused("a: *x\n", None, "a"), EditError::Syntax { line: 1, column: 4, .. }));
+    // To one parser the tag is the key's, to the other the mapping's.
+    assert_eq!(refused("!x a: b\n", None, "a"), EditError::NotProven { line: 1 });
     // Valid YAML that libyaml does not read.
     assert!(matches!(refused("a: b\n\t\nc: d\n", None, "a"), EditError::Rejected { line: 2, column: 1, .. }));
     assert!(matches!(refused("a: {tag:}\n", None, "a.tag"), EditError::Rejected { line: 1, column: 8, .. }));
