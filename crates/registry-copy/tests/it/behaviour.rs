@@ -154,6 +154,18 @@ async fn a_platforms_referrers_travel_along_too() {
 }
 
 #[tokio::test]
+async fn a_referrer_may_list_the_image_as_its_part() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let root = json(&corpus.root_descriptor());
+    let document = format!(r#"{{"schemaVersion":2,"manifests":[{root}],"subject":{root}}}"#);
+    let bundle = Manifest::parse(None, document.into()).unwrap();
+    let (from, to) = (source_of(&corpus).await, registry());
+    from.put(&repository(), &bundle, None).await.unwrap();
+    assert_eq!(copied(run(&from, corpus.root, &to).await.unwrap()).referrers, 1);
+    verify(&to, &repository(), &bundle.digest()).await.unwrap();
+}
+
+#[tokio::test]
 async fn foreign_layers_stay_and_are_counted() {
     let config = describe(LAYER, b"{}");
     let foreign = describe("application/vnd.docker.image.rootfs.foreign.diff.tar.gzip", b"windows");
