@@ -4,7 +4,10 @@
 
 mod ci;
 mod command;
+mod demo;
 mod deny;
+mod sandbox_job;
+mod table;
 mod test;
 mod tidy;
 
@@ -18,6 +21,10 @@ use clap::Parser;
 #[derive(Parser)]
 #[command(name = "cargo xtask", bin_name = "cargo xtask")]
 enum Job {
+    /// Tell the story of one build from Dev to production, with the real binaries on the sandbox
+    Demo,
+    /// Run the sandbox until Ctrl-C
+    Sandbox,
     /// Install what the tests need and lack, build the binaries, and run every test
     Test(test::Args),
     /// Everything that must hold before a change lands: fmt, clippy, doc, deny, tidy, test
@@ -32,6 +39,8 @@ enum Job {
 
 fn main() -> ExitCode {
     let done = match Job::parse() {
+        Job::Demo => demo::run(),
+        Job::Sandbox => sandbox_job::run(),
         Job::Test(args) => test::run(&args),
         Job::Ci => ci::run(),
         Job::Deny => deny::run(),

@@ -36,4 +36,4 @@ pub use path::RepoPath;
 pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote};
 pub use scalar::Scalar;
 pub use update::{Outcome, update};
-pub use yaml::{Construct, EditError, ParserMessage, get_scalar, set_scalar};
+pub use yaml::{Construct, EditError, ParserMessage, get_scalar, position, set_scalar};

@@ -1,0 +1,5 @@
+//! The binary `check-policy`.
+
+fn main() -> std::process::ExitCode {
+    cli::check_policy()
+}

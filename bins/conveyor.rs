@@ -1,0 +1,5 @@
+//! The binary `conveyor`.
+
+fn main() -> std::process::ExitCode {
+    cli::conveyor()
+}

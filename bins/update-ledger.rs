@@ -1,0 +1,5 @@
+//! The binary `update-ledger`.
+
+fn main() -> std::process::ExitCode {
+    cli::update_ledger()
+}

@@ -1,0 +1,76 @@
+use clap::{Args, Parser, Subcommand};
+use conveyor::{Account, Asked, Error, Outcome, Wanted, release::Environment};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    document::{AppPart, Ended, LedgerPart},
+    flags::{Acting, Common, wanted},
+    run::Command,
+    session::{self, Session},
+};
+
+/// Move the same bytes from environment to environment
+#[derive(Debug, Parser)]
+#[command(name = "conveyor", version)]
+pub(crate) struct Conveyor {
+    #[command(subcommand)]
+    command: Act,
+    #[command(flatten)]
+    common: Common,
+}
+
+#[derive(Debug, Subcommand)]
+enum Act {
+    Promote(Promote),
+}
+
+/// Copy builds to an environment and make the Ledger ask for them, if policy allows it
+#[derive(Debug, Args)]
+#[command(after_help = "Examples:
+  conveyor promote payments-api=48213 --to qa
+  conveyor promote payments-api=48213 orders-api=48220 --to prod-wealth --output json
+
+Exit codes: 0 done or already so, 2 usage, 3 run it again, 10 denied, 11 kept moving, 12 the tag is held,
+13 integrity, 14 a newer build is there.")]
+struct Promote {
+    /// The apps and their builds: all of them or none
+    #[arg(value_name = "APP=BUILD", value_parser = wanted, required = true)]
+    wanted: Vec<Wanted>,
+    /// The environment to change
+    #[arg(long, value_name = "ENV")]
+    to: Environment,
+    #[command(flatten)]
+    acting: Acting,
+}
+
+/// The document's own part.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Body {
+    #[serde(flatten)]
+    ledger: LedgerPart,
+    /// The decision and the copy of each app.
+    apps: Vec<AppPart>,
+}
+
+impl Command for Conveyor {
+    type Body = Body;
+
+    const NAME: &'static str = "promote";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
+        let Act::Promote(Promote { wanted, to, acting }) = &self.command;
+        let config = session::read(acting.config.as_ref(), account)?;
+        let world = session.world(config.as_deref())?;
+        let asked = Asked::new(wanted.clone(), to.clone(), acting.expect_digest, acting.dry_run)?;
+        conveyor::promote(&world, &asked, account).await
+    }
+
+    fn body(account: &Account, ended: &Ended, session: Option<&Session>) -> Body {
+        Body { ledger: LedgerPart::new(account, ended), apps: AppPart::all(account, ended, session) }
+    }
+}

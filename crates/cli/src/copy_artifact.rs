@@ -1,0 +1,131 @@
+use std::path::PathBuf;
+
+use clap::Parser;
+use conveyor::{
+    Account, Asked, Error, Outcome, publish,
+    raw::{self, Copy},
+    registry_copy::Layout,
+    release::{Environment, Reference},
+};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    document::{AppPart, CopyPart, Ended},
+    flags::{Acting, Common, wanted},
+    run::Command,
+    session::{self, Session},
+};
+
+/// Copy an image between registries: no Docker daemon, every digest verified, no tag ever moved
+#[derive(Debug, Parser)]
+#[command(
+    name = "copy-artifact",
+    version,
+    after_help = "Examples:
+  copy-artifact payments-api=48213 --to qa                        from the environment that qa promotes from
+  copy-artifact payments-api=48213 --from oci:./image --to dev    publish what CI built, an OCI layout directory
+  copy-artifact registry.example/a:1 other.example/b:1            two references, as crane copy
+
+Exit codes: 0 done or already so, 2 usage, 3 run it again, 10 denied, 12 the tag is held, 13 integrity."
+)]
+pub(crate) struct CopyArtifact {
+    /// APP=BUILD, or the reference to copy from
+    #[arg(value_name = "APP=BUILD | SOURCE")]
+    what: String,
+    /// The reference to copy to, in the form with two references
+    #[arg(value_name = "DESTINATION", conflicts_with_all = ["to", "from", "config", "expect_digest"])]
+    destination: Option<Reference>,
+    /// The environment to copy to
+    #[arg(long, value_name = "ENV", required_unless_present = "destination")]
+    to: Option<Environment>,
+    /// What CI built: an OCI layout directory
+    #[arg(long, value_name = "oci:DIRECTORY", value_parser = layout)]
+    from: Option<PathBuf>,
+    /// Write the digest to this file too
+    #[arg(long, value_name = "FILE")]
+    digest_file: Option<PathBuf>,
+    #[command(flatten)]
+    acting: Acting,
+    #[command(flatten)]
+    common: Common,
+}
+
+/// The document's own part.
+#[derive(Debug, Serialize, JsonSchema)]
+pub(crate) struct Body {
+    /// What the copy did; absent where none ended.
+    #[serde(flatten)]
+    copy: Option<CopyPart>,
+    /// The decision; empty in the form with two references.
+    apps: Vec<AppPart>,
+}
+
+impl Command for CopyArtifact {
+    type Body = Body;
+
+    const NAME: &'static str = "copy-artifact";
+
+    fn common(&self) -> &Common {
+        &self.common
+    }
+
+    async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
+        let outcome = match (&self.destination, &self.to) {
+            (Some(destination), _) => self.raw(destination, session, account).await?,
+            (None, Some(to)) => self.app(to, session, account).await?,
+            (None, None) => return Err(Error::NoLedger),
+        };
+        let app = account.apps.values().find_map(|part| part.copy.as_ref());
+        if let (Some(path), Some(copy)) = (&self.digest_file, account.copy.as_ref().or(app)) {
+            std::fs::write(path, format!("{}\n", copy.transfer.digest))
+                .map_err(|source| Error::File { path: path.clone(), source })?;
+        }
+        Ok(outcome)
+    }
+
+    fn body(account: &Account, ended: &Ended, session: Option<&Session>) -> Body {
+        let mut apps = AppPart::all(account, ended, session);
+        let raw = account.copy.as_ref().map(|copy| CopyPart::new(copy, session));
+        let copy = raw.or_else(|| apps.iter_mut().find_map(AppPart::take_copy));
+        Body { copy, apps }
+    }
+}
+
+impl CopyArtifact {
+    async fn app(&self, to: &Environment, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
+        let config = session::read(self.acting.config.as_ref(), account)?;
+        let wanted = wanted(&self.what).map_err(|rule| Error::Argument { argument: self.what.clone(), rule })?;
+        let world = session.world(config.as_deref())?;
+        let asked = Asked::new(vec![wanted], to.clone(), self.acting.expect_digest, self.acting.dry_run)?;
+        match &self.from {
+            Some(directory) => {
+                let layout = Layout::open(directory).await?;
+                publish(&world, &asked, &layout, account).await
+            }
+            None => conveyor::copy_artifacts(&world, &asked, account).await,
+        }
+    }
+
+    async fn raw(&self, destination: &Reference, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
+        let source: Reference = self.what.parse()?;
+        let ledger = session.ledger.as_ref();
+        let copy = Copy {
+            source: &source,
+            destination,
+            ledger: ledger.map(|ledger| (&ledger.remote as _, &ledger.place.branch)),
+            connect: &session.live,
+            observer: &session.progress,
+            deadline: session.deadline,
+            dry_run: self.acting.dry_run,
+        };
+        raw::copy(&copy, account).await
+    }
+}
+
+fn layout(text: &str) -> Result<PathBuf, String> {
+    text.strip_prefix("oci:")
+        .filter(|path| !path.is_empty())
+        .map(PathBuf::from)
+        .ok_or_else(|| "write oci:DIRECTORY, an OCI image layout".to_owned())
+}

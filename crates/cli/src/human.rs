@@ -1,0 +1,166 @@
+//! The same result in sentences.
+
+use std::fmt::Write as _;
+
+use conveyor::{Account, ChangeAccount, CopyAccount, Outcome, policy};
+
+use crate::document::{Ended, Head};
+
+/// The whole of what a person is told.
+pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
+    let mut text = String::new();
+    for warning in &head.warnings {
+        line(&mut text, &format!("warning: {warning}"));
+    }
+    match ended {
+        Ended::Came(outcome) => tell_outcome(&mut text, head, account, outcome),
+        Ended::Failed(_) | Ended::Signalled(_) => {
+            let message = head.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
+            line(&mut text, &format!("error: {message}"));
+        }
+        Ended::Misused(words) => text.push_str(words),
+    }
+    let happy = matches!(ended, Ended::Came(outcome) if succeeded(outcome));
+    if !happy && !matches!(ended, Ended::Misused(_)) {
+        tell_state(&mut text, head);
+    }
+    if let Some(next) = &head.next
+        && !matches!(ended, Ended::Misused(_))
+    {
+        line(&mut text, &format!("next: {next}"));
+    }
+    if let (false, Some(support)) = (happy, &head.support) {
+        line(&mut text, &format!("support: {support}"));
+    }
+    text
+}
+
+fn succeeded(outcome: &Outcome) -> bool {
+    matches!(
+        outcome,
+        Outcome::Copied
+            | Outcome::AlreadyPresent
+            | Outcome::Updated
+            | Outcome::AwaitingSync
+            | Outcome::Unchanged
+            | Outcome::Planned
+            | Outcome::Allowed
+    )
+}
+
+fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Outcome) {
+    let environment = head.environment.as_deref().unwrap_or_default();
+    match outcome {
+        Outcome::Copied | Outcome::AlreadyPresent => {}
+        Outcome::Updated => {
+            line(text, &format!("{environment}: the Ledger asks for it, the cluster follows by itself"));
+        }
+        Outcome::AwaitingSync => {
+            line(text, &format!("{environment}: the Ledger asks for it, awaiting the manual sync"));
+        }
+        Outcome::Unchanged => line(text, &format!("{environment}: it is so already, nothing was written")),
+        Outcome::Planned => line(text, "dry run: this is allowed and nothing was done"),
+        Outcome::Allowed => line(text, &format!("{environment}: allowed")),
+        Outcome::Denied(denied) => {
+            for denied in denied {
+                line(text, &format!("denied: {} may not go to {environment}", denied.app));
+                for violation in &denied.violations {
+                    line(text, &format!("  {}: {}", violation.rule, violation.because));
+                    line(text, &format!("    {}", violation.remedy));
+                }
+            }
+        }
+        Outcome::TagHeld { place, by, wanted } => {
+            line(text, &format!("refused: {place} is held by {by}; {wanted} was not put there"));
+        }
+        Outcome::Superseded { app, found, wanted } => {
+            let whose = app.as_ref().map(|app| format!("{app} in {environment}: ")).unwrap_or_default();
+            line(text, &format!("superseded: {whose}the place holds {found}, so {wanted} was not written"));
+        }
+        Outcome::ReadsMoved { path } => {
+            line(text, &format!("not done: {path} kept changing until the deadline, and the decision rests on it"));
+        }
+        Outcome::NeverWon { attempts } => {
+            line(text, &format!("not done: others won the race for the branch {attempts} times until the deadline"));
+        }
+        _ => {
+            let message = head.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
+            line(text, &format!("refused: {message}"));
+        }
+    }
+    for (app, part) in &account.apps {
+        for said in &part.verdicts {
+            let verdict = match said.verdict {
+                policy::Verdict::Holds => "holds",
+                policy::Verdict::NotApplicable => "does not apply",
+                policy::Verdict::Waived => "waived",
+                policy::Verdict::Violated => "VIOLATED",
+            };
+            if matches!(outcome, Outcome::Allowed | Outcome::Denied(_) | Outcome::Planned) {
+                line(text, &format!("  {app}: {} {verdict}", said.rule));
+            }
+        }
+        if let Some(copy) = &part.copy {
+            tell_copy(text, copy);
+        }
+        if !part.approvers.is_empty() && succeeded(outcome) {
+            line(text, &format!("{app} {}: approved by {}", part.build, part.approvers.join(", ")));
+        }
+    }
+    if let Some(copy) = &account.copy {
+        tell_copy(text, copy);
+    }
+    tell_changes(text, "would change", &account.planned);
+    if let Some(ledger) = &account.ledger {
+        tell_changes(text, "changed", &ledger.changes);
+        line(text, &format!("Ledger commit {} on {}", ledger.commit, ledger.parent));
+    }
+}
+
+fn tell_copy(text: &mut String, copy: &CopyAccount) {
+    let transfer = &copy.transfer;
+    if copy.already_present {
+        line(text, &format!("{} was there already", copy.destination));
+    } else {
+        let blobs = transfer.blobs.copied;
+        line(text, &format!("{}: {blobs} blobs, {} bytes copied, read back", copy.destination, transfer.bytes));
+    }
+    if transfer.blobs.foreign > 0 {
+        line(text, &format!("  {} non-distributable layers stay where they are", transfer.blobs.foreign));
+    }
+}
+
+fn tell_changes(text: &mut String, verb: &str, changes: &[ChangeAccount]) {
+    for ChangeAccount { file, key, from, to, .. } in changes {
+        let from = if from.is_empty() { "nothing" } else { from };
+        line(text, &format!("{verb} {file} {key}: {from} -> {to}"));
+    }
+}
+
+/// What happened and what runs now, for whoever must decide what to do about a failure.
+fn tell_state(text: &mut String, head: &Head) {
+    let seen = |state: Option<bool>| match state {
+        Some(true) => "yes",
+        Some(false) => "no",
+        None => "not looked at",
+    };
+    let happened = &head.happened;
+    line(
+        text,
+        &format!(
+            "happened: copied {}, ledger {}, synced {}, healthy {}",
+            seen(Some(happened.copied)),
+            seen(Some(happened.ledger)),
+            seen(happened.synced),
+            seen(happened.healthy)
+        ),
+    );
+    for (app, running) in &head.running {
+        let running = if running.is_empty() { "nothing" } else { running };
+        line(text, &format!("running: the Ledger asks for {app} {running}"));
+    }
+}
+
+fn line(text: &mut String, words: &str) {
+    let _infallible = writeln!(text, "{words}");
+}

@@ -1,0 +1,122 @@
+use std::{
+    io::{self, Write},
+    process::ExitCode,
+    time::Instant,
+};
+
+use clap::{Parser, error::ErrorKind};
+use conveyor::{Account, Error, Outcome};
+use schemars::JsonSchema;
+use serde::Serialize;
+
+use crate::{
+    document::{Document, Ended, Head},
+    exit,
+    flags::{Common, Output},
+    human,
+    session::Session,
+    untrusted::untrusted,
+};
+
+/// A binary: its arguments and what it does with them.
+pub(crate) trait Command: Parser {
+    /// Its own part of the JSON document.
+    type Body: Serialize + JsonSchema;
+
+    /// The name in the JSON document's schema.
+    const NAME: &'static str;
+
+    /// The flags of every command.
+    fn common(&self) -> &Common;
+
+    /// Does it.
+    async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error>;
+
+    /// Its own part of the JSON document; no session where it did not come that far.
+    fn body(account: &Account, ended: &Ended, session: Option<&Session>) -> Self::Body;
+}
+
+/// Parses the arguments, executes the command under its deadline and the signals, prints the result.
+pub(crate) fn run<C: Command>() -> ExitCode {
+    let began = Instant::now();
+    let mut account = Account::default();
+    let command = match C::try_parse() {
+        Ok(command) => command,
+        Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
+            return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+        }
+        Err(error) => {
+            let ended = Ended::Misused(error.render().to_string());
+            return finish::<C>(asked_for(), &account, &ended, None, began);
+        }
+    };
+    let output = command.common().output;
+    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+        Ok(runtime) => runtime,
+        Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
+    };
+    runtime.block_on(async {
+        match Session::open(command.common()) {
+            Err(error) => finish::<C>(output, &account, &Ended::Failed(error), None, began),
+            Ok(session) => {
+                let ended = supervised(&command, &session, &mut account).await;
+                finish::<C>(output, &account, &ended, Some(&session), began)
+            }
+        }
+    })
+}
+
+async fn supervised<C: Command>(command: &C, session: &Session, account: &mut Account) -> Ended {
+    tokio::select! {
+        biased;
+        signal = signalled() => Ended::Signalled(signal),
+        ended = command.execute(session, account) => match ended {
+            Ok(outcome) => Ended::Came(outcome),
+            Err(error) => Ended::Failed(error),
+        },
+    }
+}
+
+/// Prints the result on stdout and the rest on stderr. A closed pipe is nobody's error.
+fn finish<C: Command>(
+    output: Output,
+    account: &Account,
+    ended: &Ended,
+    session: Option<&Session>,
+    began: Instant,
+) -> ExitCode {
+    let head = Head::new(C::NAME, account, ended, began.elapsed());
+    let code = exit::code(ended);
+    let told = human::tell(&head, account, ended);
+    let document = Document { head, body: C::body(account, ended, session) };
+    let _closed = match (output, code) {
+        (Output::Json, _) => writeln!(io::stdout(), "{}", document.to_line()),
+        (Output::Human, 0) => io::stdout().write_all(untrusted(&told).as_bytes()),
+        (Output::Human, _) => Ok(()),
+    };
+    if code != 0 {
+        let _closed = io::stderr().write_all(untrusted(&told).as_bytes());
+    }
+    ExitCode::from(code)
+}
+
+/// The output that was asked for, where clap could not make sense of the arguments.
+fn asked_for() -> Output {
+    let words: Vec<String> = std::env::args().collect();
+    let json = words.iter().any(|word| word == "--output=json")
+        || words.windows(2).any(|pair| matches!(pair, [flag, value] if flag == "--output" && value == "json"));
+    if json { Output::Json } else { Output::Human }
+}
+
+/// The number of the signal that asks this process to stop.
+async fn signalled() -> u8 {
+    use tokio::signal::unix::{SignalKind, signal};
+    let (Ok(mut interrupt), Ok(mut terminate)) = (signal(SignalKind::interrupt()), signal(SignalKind::terminate()))
+    else {
+        return std::future::pending().await;
+    };
+    tokio::select! {
+        _ = interrupt.recv() => 2,
+        _ = terminate.recv() => 15,
+    }
+}

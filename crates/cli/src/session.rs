@@ -1,0 +1,131 @@
+use std::{env, path::PathBuf};
+
+use conveyor::{
+    Account, Error, Live, World,
+    config::LedgerPlace,
+    guarded_http::Credentials,
+    ledger::{LedgerUrl, git},
+    release::{Actor, ActorId, RunId},
+};
+use jiff::Timestamp;
+use secrecy::SecretString;
+use tokio::time::Instant;
+
+use crate::{flags::Common, progress::Progress};
+
+/// The host whose Ledgers take the job's own token.
+const AZURE: &str = "https://dev.azure.com/";
+
+/// What a command works with: the Ledger that was named, the servers, the deadline. The process's environment is read
+/// here and nowhere else; it gives credentials and ids, never a server.
+#[derive(Debug)]
+pub(crate) struct Session {
+    pub(crate) live: Live,
+    pub(crate) ledger: Option<NamedLedger>,
+    pub(crate) progress: Progress,
+    pub(crate) deadline: Instant,
+    pub(crate) run: RunId,
+    release: Option<u64>,
+    caller: Actor,
+}
+
+/// The Ledger of `--ledger` and `--branch`.
+#[derive(Debug)]
+pub(crate) struct NamedLedger {
+    pub(crate) remote: git::Program,
+    pub(crate) place: LedgerPlace,
+}
+
+impl Session {
+    pub(crate) fn open(flags: &Common) -> Result<Self, Error> {
+        let deadline = Instant::now() + flags.timeout.0;
+        let on_an_agent = variable("TF_BUILD").is_some();
+        let named = flags.ledger.clone().or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent));
+        let ledger = named.map(|url| NamedLedger::new(&url, flags)).transpose()?;
+        let release = variable("RELEASE_RELEASEID")
+            .map(|value| {
+                let rule = "the release's number, as the agent sets it";
+                value.parse().map_err(|_| Error::Variable { variable: "RELEASE_RELEASEID", value, rule })
+            })
+            .transpose()?;
+        Ok(Self {
+            live: Live::new(docker_config(), azure_credentials(), deadline),
+            ledger,
+            progress: Progress::new(flags),
+            deadline,
+            run: RunId::new(Timestamp::now().as_millisecond().unsigned_abs(), fastrand::u128(..)),
+            release,
+            caller: caller(),
+        })
+    }
+
+    /// The Ledger that was named.
+    pub(crate) fn ledger(&self) -> Result<&NamedLedger, Error> {
+        self.ledger.as_ref().ok_or(Error::NoLedger)
+    }
+
+    /// The world of the sequences; `config` is a local conveyor.yaml for a dry run.
+    pub(crate) fn world<'a>(&'a self, config: Option<&'a [u8]>) -> Result<World<'a>, Error> {
+        let ledger = self.ledger()?;
+        Ok(World {
+            ledger: &ledger.remote,
+            place: &ledger.place,
+            connect: &self.live,
+            config,
+            observer: &self.progress,
+            now: &Timestamp::now,
+            deadline: self.deadline,
+            run: self.run,
+            release: self.release,
+            caller: &self.caller,
+        })
+    }
+}
+
+impl NamedLedger {
+    pub(crate) fn new(url: &str, flags: &Common) -> Result<Self, Error> {
+        let parsed: LedgerUrl = url.parse()?;
+        let credentials = if url.starts_with(AZURE) { azure_credentials() } else { Credentials::Anonymous };
+        let settings = git::Settings { credentials, ..git::Settings::default() };
+        let remote = git::Program::new(parsed.clone(), settings);
+        Ok(Self { remote, place: LedgerPlace { url: parsed, branch: flags.branch.clone() } })
+    }
+}
+
+/// A local conveyor.yaml, where one was named.
+pub(crate) fn read(path: Option<&PathBuf>, account: &mut Account) -> Result<Option<Vec<u8>>, Error> {
+    let Some(path) = path else { return Ok(None) };
+    account.warnings.push(format!("{} stands in for the Ledger's conveyor.yaml in this dry run", path.display()));
+    std::fs::read(path).map(Some).map_err(|source| Error::File { path: path.clone(), source })
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+fn docker_config() -> Option<PathBuf> {
+    let in_folder = |folder: String| PathBuf::from(folder).join("config.json");
+    variable("REGISTRY_AUTH_FILE")
+        .map(PathBuf::from)
+        .or_else(|| variable("DOCKER_CONFIG").map(in_folder))
+        .or_else(|| variable("HOME").map(|home| in_folder(format!("{home}/.docker"))))
+}
+
+fn azure_credentials() -> Credentials {
+    let secret = |name| variable(name).map(SecretString::from);
+    secret("SYSTEM_ACCESSTOKEN")
+        .map(Credentials::Bearer)
+        .or_else(|| {
+            let password = secret("AZURE_DEVOPS_EXT_PAT")?;
+            Some(Credentials::Basic { user: String::new(), password })
+        })
+        .unwrap_or(Credentials::Anonymous)
+}
+
+/// Who says that he runs this; nobody vouches for it.
+fn caller() -> Actor {
+    let claimed = ["BUILD_REQUESTEDFOR", "USER", "LOGNAME"].into_iter().find_map(variable);
+    let name: String = claimed.unwrap_or_default().chars().filter(|c| !c.is_control()).take(100).collect();
+    let name = if name.trim().is_empty() { "unknown".to_owned() } else { name };
+    Actor { id: ActorId::Claimed(name.clone()), name }
+}

@@ -1,0 +1,111 @@
+use std::collections::BTreeMap;
+
+use policy::RuleVerdict;
+use registry_copy::Transfer;
+use release::{App, Authority, BuildId, CommitId, Digest, Environment, Reference};
+
+/// What happened so far. A sequence fills it as it goes, so that it is true after a failure too.
+#[derive(Debug, Clone, Default)]
+pub struct Account {
+    /// Where people get help, once conveyor.yaml is read.
+    pub support: Option<String>,
+    /// The environment that was to change.
+    pub environment: Option<Environment>,
+    /// Each app, by name.
+    pub apps: BTreeMap<App, AppAccount>,
+    /// A copy between two references.
+    pub copy: Option<CopyAccount>,
+    /// What a dry run would write to the Ledger.
+    pub planned: Vec<ChangeAccount>,
+    /// What was written to the Ledger.
+    pub ledger: Option<LedgerAccount>,
+    /// Which of the stages were reached.
+    pub happened: Happened,
+    /// What deserves a look but stopped nothing.
+    pub warnings: Vec<String>,
+}
+
+/// Which of the stages of a promotion were reached. `None`: nobody looked.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Happened {
+    /// Every image is in the target's registry, read back.
+    pub copied: bool,
+    /// The Ledger asks for the builds.
+    pub ledger: bool,
+    /// The cluster has applied it.
+    pub synced: Option<bool>,
+    /// The cluster reports it healthy.
+    pub healthy: Option<bool>,
+}
+
+/// One app's part.
+#[derive(Debug, Clone)]
+pub struct AppAccount {
+    /// The build that was asked for.
+    pub build: BuildId,
+    /// Its digest, once known.
+    pub digest: Option<Digest>,
+    /// What the Ledger asks for now, as last read or written.
+    pub running: Option<String>,
+    /// The copy.
+    pub copy: Option<CopyAccount>,
+    /// Each rule and what it said, from the last decision.
+    pub verdicts: Vec<RuleVerdict>,
+    /// Who approved, from the last decision.
+    pub approvers: Vec<String>,
+}
+
+/// A finished copy.
+#[derive(Debug, Clone)]
+pub struct CopyAccount {
+    /// From where.
+    pub source: String,
+    /// The registry of that, where it is one.
+    pub source_registry: Option<Authority>,
+    /// To where.
+    pub destination: Reference,
+    /// Whether anything had to be copied.
+    pub already_present: bool,
+    /// What moved.
+    pub transfer: Transfer,
+}
+
+/// A commit in the Ledger.
+#[derive(Debug, Clone)]
+pub struct LedgerAccount {
+    /// The commit.
+    pub commit: CommitId,
+    /// The commit that it was decided on.
+    pub parent: CommitId,
+    /// Each scalar that changed.
+    pub changes: Vec<ChangeAccount>,
+    /// How many pushes it took.
+    pub attempts: u32,
+}
+
+/// One scalar that changed.
+#[derive(Debug, Clone)]
+pub struct ChangeAccount {
+    /// The app; none in a raw change.
+    pub app: Option<App>,
+    /// The manifest.
+    pub file: String,
+    /// The scalar's place.
+    pub key: String,
+    /// What it held.
+    pub from: String,
+    /// What it holds.
+    pub to: String,
+}
+
+impl ChangeAccount {
+    pub(crate) fn new(app: Option<App>, applied: &ledger::AppliedEdit) -> Self {
+        Self {
+            app,
+            file: applied.file.to_string(),
+            key: applied.key.to_string(),
+            from: applied.from.to_string(),
+            to: applied.to.to_string(),
+        }
+    }
+}

@@ -1,0 +1,302 @@
+//! What acts: each function takes a permit by value, checks that it is for this very step, and does that step.
+
+use bytes::Bytes;
+use jiff::Timestamp;
+use ledger::{Change, Edit, From, Prepend, Read, Scalar};
+use policy::{Approval, Fact, Facts, Permit, Request, Step};
+use record::{Act, ActKind, Approvals, Copied, CopyOutcome, Decided, Entry, Predicate, ReleaseStage, Subject};
+use registry_copy::{Destination, Registry, Source};
+use release::{Actor, Artifact, Authority, Digest, Reference};
+use tokio::time::Instant;
+
+use crate::{
+    Account, ChangeAccount, CopyAccount, Error, LedgerAccount, Outcome, World,
+    config::Sync,
+    decision::{Decision, Permitted, Standing, Stop},
+    scene::{Case, Scene},
+};
+
+/// Copies each permitted image from `registry` into the target's registry.
+pub(crate) async fn copy(
+    decision: &Decision<'_>,
+    permitted: Vec<Permitted<'_>>,
+    registry: &dyn Registry,
+    from: Option<&Authority>,
+    account: &mut Account,
+) -> Result<Outcome, Stop> {
+    let mut outcome = Outcome::AlreadyPresent;
+    for Permitted { case, artifact, permit, .. } in permitted {
+        let permit = spend(permit, artifact, Step::Copy, (decision.world.now)())?;
+        let copied = copy_one(decision, case, &permit.artifact, registry, from).await?;
+        if !copied.already_present {
+            outcome = Outcome::Copied;
+        }
+        if let Some(entry) = account.apps.get_mut(&case.app.name) {
+            entry.copy = Some(copied);
+        }
+    }
+    account.happened.copied = true;
+    Ok(outcome)
+}
+
+async fn copy_one(
+    decision: &Decision<'_>,
+    case: &Case,
+    artifact: &Artifact,
+    registry: &dyn Registry,
+    from: Option<&Authority>,
+) -> Result<CopyAccount, Stop> {
+    let (world, target) = (decision.world, &decision.scene.target);
+    let repository = case.app.repository.clone();
+    let source = Source { registry, repository: repository.clone(), digest: artifact.digest };
+    let destination = Destination { registry: &*decision.servers.target, repository, tag: artifact.build.tag() };
+    let options = registry_copy::Options::until(world.deadline);
+    let what = || format!("{} {} to {}", artifact.app, artifact.build, target.name);
+    let copied = registry_copy::copy(&source, &destination, &options, world.observer)
+        .await
+        .map_err(|source| Error::Copy { what: what(), source })?;
+    let (already_present, transfer) = match copied {
+        registry_copy::Outcome::Copied(transfer) => (false, transfer),
+        registry_copy::Outcome::AlreadyPresent(transfer) => (true, transfer),
+        registry_copy::Outcome::TagHeld { by } => {
+            let place = place(&decision.scene, case);
+            return Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: artifact.digest }));
+        }
+    };
+    let destination = Reference { digest: Some(artifact.digest), ..place(&decision.scene, case) };
+    let source = match from {
+        Some(registry) => format!("{registry}/{}@{}", case.app.repository, artifact.digest),
+        None => format!("oci:@{}", artifact.digest),
+    };
+    Ok(CopyAccount { source, source_registry: from.cloned(), destination, already_present, transfer })
+}
+
+/// The tag that a case's image has in the target's registry.
+pub(crate) fn place(scene: &Scene, case: &Case) -> Reference {
+    Reference {
+        registry: scene.target.registry.clone(),
+        repository: case.app.repository.clone(),
+        tag: Some(case.build.tag()),
+        digest: None,
+    }
+}
+
+/// Writes the permitted builds and their record entries to the Ledger, in one commit.
+pub(crate) async fn change(
+    decision: &Decision<'_>,
+    permitted: Vec<Permitted<'_>>,
+    account: &mut Account,
+) -> Result<Outcome, Stop> {
+    let (world, scene) = (decision.world, &decision.scene);
+    let now = (world.now)();
+    let mut change = Change {
+        run: world.run,
+        edits: Vec::new(),
+        reads: scene.reads.clone(),
+        prepends: Vec::new(),
+        message: message(scene, &permitted),
+    };
+    let mut until = world.deadline;
+    let mut edited = Vec::new();
+    for permitted in permitted {
+        let entry = entry(world, scene, &permitted, now, account)?;
+        let Permitted { case, artifact, standing, permit, .. } = permitted;
+        until = until.min(Instant::now() + time_left(&permit, now));
+        spend(permit, artifact, Step::Change, now)?;
+        let Some(manifest) = &case.manifest else { continue };
+        let of = match standing {
+            Standing::Unrecorded | Standing::Settled => {
+                change.reads.push(Read { path: manifest.path.clone(), was: Some(manifest.id) });
+                None
+            }
+            Standing::Open => {
+                let Some(place) = &case.app.place else { continue };
+                change.edits.push(Edit {
+                    file: manifest.path.clone(),
+                    document: None,
+                    key: place.key.clone(),
+                    from: From::OlderThan(case.build),
+                    to: Scalar::new(case.build.to_string()),
+                });
+                edited.push(case);
+                Some(change.edits.len() - 1)
+            }
+        };
+        let item = Bytes::from(entry.to_line());
+        change.prepends.push(Prepend { file: case.record_path.clone(), item, keep: record::FILE_ENTRIES, of });
+    }
+    let written = ledger::update(world.ledger, &world.place.branch, &change, until).await?;
+    Ok(settle(scene, &edited, written, account))
+}
+
+/// What a permitted change would write.
+pub(crate) fn planned(permitted: &Permitted<'_>) -> Option<ChangeAccount> {
+    let (case, place) = (permitted.case, permitted.case.app.place.as_ref()?);
+    let manifest = case.manifest.as_ref().filter(|_| permitted.standing == Standing::Open)?;
+    Some(ChangeAccount {
+        app: Some(case.app.name.clone()),
+        file: manifest.path.to_string(),
+        key: place.key.to_string(),
+        from: manifest.found.to_string(),
+        to: case.build.to_string(),
+    })
+}
+
+fn settle(scene: &Scene, edited: &[&Case], written: ledger::Outcome, account: &mut Account) -> Outcome {
+    match written {
+        ledger::Outcome::Updated { commit, parent, applied, attempts } => {
+            let app = |file: &ledger::RepoPath| {
+                let case = edited.iter().find(|case| case.manifest.as_ref().is_some_and(|m| m.path == *file));
+                case.map(|case| case.app.name.clone())
+            };
+            let changes = applied.iter().map(|applied| ChangeAccount::new(app(&applied.file), applied));
+            account.ledger = Some(LedgerAccount { commit, parent, changes: changes.collect(), attempts });
+            account.happened.ledger = true;
+            for entry in account.apps.values_mut() {
+                entry.running = Some(entry.build.to_string());
+            }
+            if scene.target.sync == Sync::Manual { Outcome::AwaitingSync } else { Outcome::Updated }
+        }
+        ledger::Outcome::Unchanged { .. } => {
+            account.happened.ledger = true;
+            Outcome::Unchanged
+        }
+        ledger::Outcome::Superseded { edit, found } => {
+            let case = edited.get(edit);
+            Outcome::Superseded {
+                app: case.map(|case| case.app.name.clone()),
+                found: found.to_string(),
+                wanted: case.map(|case| case.build.to_string()).unwrap_or_default(),
+            }
+        }
+        ledger::Outcome::ReadsMoved { path, .. } => Outcome::ReadsMoved { path: path.to_string() },
+        ledger::Outcome::NeverWon { attempts } => Outcome::NeverWon { attempts },
+        ledger::Outcome::Refused(refusal) => Outcome::Refused(refusal),
+    }
+}
+
+/// Uses a permit up: it must be for this artifact and step, and still valid.
+#[expect(clippy::needless_pass_by_value, reason = "whoever spends a permit has none left")]
+fn spend(permit: Permit, artifact: &Artifact, step: Step, now: Timestamp) -> Result<Request, Error> {
+    let request = permit.request();
+    if !permit.valid(now) || request.step != step || request.artifact != *artifact {
+        return Err(Error::PermitExpired);
+    }
+    Ok(request.clone())
+}
+
+fn time_left(permit: &Permit, now: Timestamp) -> std::time::Duration {
+    permit.expires().duration_since(now).try_into().unwrap_or_default()
+}
+
+/// The approvals that count for the attempt in progress, where the target asks for any.
+pub(crate) fn approvals<'f>(scene: &Scene, facts: &'f Facts) -> impl Iterator<Item = (&'f Approval, &'f Actor)> {
+    let release = match &facts.release {
+        Fact::Known(release) if scene.target.approval.required > 0 => Some(release),
+        _ => None,
+    };
+    release.into_iter().flat_map(|release| {
+        let current = move |approval: &&Approval| {
+            approval.approved && !approval.automated && Some(approval.attempt) == release.stage.attempt
+        };
+        release.stage.approvals.iter().filter(current).filter_map(|a| Some((a, a.approver.as_ref()?)))
+    })
+}
+
+fn entry(
+    world: &World<'_>,
+    scene: &Scene,
+    permitted: &Permitted<'_>,
+    now: Timestamp,
+    account: &Account,
+) -> Result<Entry, Error> {
+    let Permitted { case, artifact, permit, facts, .. } = permitted;
+    let (target, repository) = (&scene.target, &case.app.repository);
+    let release = match &facts.release {
+        Fact::Known(release) => Some(release),
+        Fact::Missing { .. } => None,
+    };
+    let copied = account.apps.get(&case.app.name).and_then(|entry| entry.copy.as_ref());
+    let outcome = match copied {
+        Some(copy) if !copy.already_present => CopyOutcome::Copied,
+        _ => CopyOutcome::AlreadyPresent,
+    };
+    let given = approvals(scene, facts).filter_map(|(approval, approver)| {
+        Some(record::Approval {
+            id: approval.id,
+            approver: approver.clone(),
+            at: approval.given_at?,
+            group: (approver_guid(approver) != Some(&approval.asked)).then(|| approval.asked.clone()),
+        })
+    });
+    Ok(Entry::new(Predicate::Act(Box::new(Act {
+        subject: Subject {
+            artifact: (*artifact).clone(),
+            environment: target.name.clone(),
+            registry: target.registry.clone(),
+            repository: repository.clone(),
+        },
+        kind: ActKind::Promote { lifts: None },
+        from: scene.source.as_ref().map(|source| source.name.clone()),
+        approvals: Approvals::Given(given.collect()),
+        copy: scene.source.as_ref().map(|source| Copied {
+            outcome,
+            read_back: read_back(facts, artifact),
+            source: Reference {
+                registry: source.registry.clone(),
+                repository: repository.clone(),
+                tag: None,
+                digest: Some(artifact.digest),
+            },
+        }),
+        decided: Decided {
+            commit: scene.at,
+            config: scene.config_id,
+            found: case.manifest.as_ref().map(|manifest| manifest.found.to_string()),
+            policy: scene.rules,
+        },
+        release: release.and_then(|release| {
+            Some(ReleaseStage {
+                attempt: release.stage.attempt?,
+                definition: release.definition,
+                id: release.id,
+                stage: release.stage.definition,
+            })
+        }),
+        requester: release.and_then(|release| release.requesters.first()).unwrap_or(world.caller).clone(),
+        rules: permit.verdicts().to_vec(),
+        run: world.run,
+        time: now,
+    })))?)
+}
+
+/// What the target's tag held when the change was permitted.
+fn read_back(facts: &Facts, artifact: &Artifact) -> Digest {
+    match facts.target {
+        Fact::Known(policy::Target::Holds(digest)) => digest,
+        _ => artifact.digest,
+    }
+}
+
+fn approver_guid(actor: &Actor) -> Option<&String> {
+    match &actor.id {
+        release::ActorId::AzureDevOps(guid) => Some(guid),
+        _ => None,
+    }
+}
+
+fn message(scene: &Scene, permitted: &[Permitted<'_>]) -> String {
+    let target = &scene.target.name;
+    let line = |permitted: &Permitted<'_>| {
+        let found = permitted.case.manifest.as_ref().map(|manifest| manifest.found.to_string()).unwrap_or_default();
+        let from = if found.is_empty() { "nothing".to_owned() } else { found };
+        format!("{}: {from} -> {} ({})", permitted.case.app.name, permitted.case.build, permitted.artifact.digest)
+    };
+    match permitted {
+        [one] => format!("{target}: {} {}\n\n{}", one.case.app.name, one.case.build, line(one)),
+        several => {
+            let lines: Vec<String> = several.iter().map(line).collect();
+            format!("{target}: {} apps\n\n{}", several.len(), lines.join("\n"))
+        }
+    }
+}

@@ -1,0 +1,358 @@
+use std::{collections::BTreeMap, ops::Range, time::Duration};
+
+use ledger::{Branch, LedgerUrl, RepoPath};
+use release::{Authority, Environment};
+use serde_yaml::Value;
+use url::Url;
+
+use super::{
+    AppConfig, AzureDevOps, Config, ConfigError, DEFAULT_MAX_AGE, EnvironmentConfig, LedgerPlace, Place, PolicyConfig,
+    Sync, raw,
+};
+
+/// The largest conveyor.yaml, in bytes.
+const LARGEST: usize = 1 << 20;
+
+pub(super) fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
+    let text = std::str::from_utf8(bytes)
+        .ok()
+        .filter(|text| text.len() <= LARGEST)
+        .ok_or_else(|| ConfigError::new("", None, "conveyor.yaml is not a text of at most 1 MiB", "write UTF-8"))?;
+    let raw = serde_yaml::from_str(text).map_err(|error| unreadable(text, &error))?;
+    Check { text, raw }.config()
+}
+
+fn unreadable(text: &str, error: &serde_yaml::Error) -> ConfigError {
+    let span = error.location().map(|location| {
+        let start = location.index().min(text.len());
+        let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| start + length);
+        start..end.max(start)
+    });
+    ConfigError::new(text, span, error.to_string(), "correct this line; conveyor.schema.json describes the file")
+}
+
+/// A file that serde could read, being checked for sense.
+struct Check<'a> {
+    text: &'a str,
+    raw: raw::Raw,
+}
+
+impl Check<'_> {
+    fn config(self) -> Result<Config, ConfigError> {
+        if self.raw.version != 1 {
+            let message = format!("version {} is not known to this Conveyor", self.raw.version);
+            return Err(self.error(&["version"], message, "write `version: 1`, or install a newer Conveyor"));
+        }
+        let environments = self.environments()?;
+        let apps = self.apps(&environments)?;
+        Ok(Config {
+            support: self.raw.support.clone(),
+            ledger: self.ledger()?,
+            azure_devops: self.azure_devops()?,
+            policy: PolicyConfig {
+                rules: self
+                    .raw
+                    .policy
+                    .rules
+                    .as_ref()
+                    .map_or_else(|| self.default_rules(), |rules| Ok(rules.0.clone()))?,
+                require: self.raw.policy.require.clone(),
+            },
+            unknown_keys: unknown_keys(self.text),
+            environments,
+            apps,
+        })
+    }
+
+    fn error(&self, keys: &[&str], message: impl Into<String>, help: impl Into<String>) -> ConfigError {
+        let span: Option<Range<usize>> = ledger::position(self.text, keys);
+        ConfigError::new(self.text, span, message, help)
+    }
+
+    fn default_rules(&self) -> Result<RepoPath, ConfigError> {
+        "policy".parse().map_err(|_| self.error(&["policy"], "there is no folder of rules", "write `rules: policy/`"))
+    }
+
+    fn ledger(&self) -> Result<LedgerPlace, ConfigError> {
+        let branch: Branch = self.raw.ledger.branch.parse().map_err(|error: release::ParseError| {
+            self.error(&["ledger", "branch"], error.to_string(), "write the branch's name, such as `main`")
+        })?;
+        let url: LedgerUrl = self.raw.ledger.url.parse().map_err(|error: release::ParseError| {
+            self.error(&["ledger", "url"], error.to_string(), "write the repository's URL, as --ledger names it")
+        })?;
+        Ok(LedgerPlace { url, branch })
+    }
+
+    fn azure_devops(&self) -> Result<Option<AzureDevOps>, ConfigError> {
+        let Some(raw) = &self.raw.azure_devops else { return Ok(None) };
+        let url = raw.url.as_deref().map(|url| self.url(&["azure_devops", "url"], url)).transpose()?;
+        Ok(Some(AzureDevOps { organization: raw.organization.clone(), project: raw.project.clone(), url }))
+    }
+
+    /// A server's URL: https, or http on loopback, with no user, query or fragment.
+    fn url(&self, keys: &[&str], text: &str) -> Result<Url, ConfigError> {
+        let url: Option<Url> = text.parse().ok().filter(|url: &Url| {
+            let plain = url.query().is_none() && url.fragment().is_none();
+            let nobody = url.username().is_empty() && url.password().is_none();
+            let origin = guarded_http::Origin::of(url);
+            plain && nobody && origin.is_ok_and(|origin| url.scheme() == "https" || origin.is_loopback())
+        });
+        url.ok_or_else(|| {
+            let message = format!("{text:?} is not a server's URL");
+            self.error(
+                keys,
+                message,
+                "write https://HOST[:PORT], without user, query or fragment; http only on loopback",
+            )
+        })
+    }
+
+    fn environments(&self) -> Result<BTreeMap<Environment, EnvironmentConfig>, ConfigError> {
+        if !self.raw.environments.values().any(|raw| raw.promotes_from.is_none()) {
+            let help = "leave `promotes_from` out of the environment that CI publishes to";
+            return Err(self.error(&["environments"], "no environment is the first: each promotes from another", help));
+        }
+        self.raw.environments.iter().map(|(name, raw)| Ok((name.clone(), self.environment(name, raw)?))).collect()
+    }
+
+    fn environment(&self, name: &Environment, raw: &raw::EnvironmentEntry) -> Result<EnvironmentConfig, ConfigError> {
+        let at = |key: &'static str| ["environments", name.as_str(), key];
+        self.chain(name)?;
+        if let Some(account) = &raw.account
+            && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
+        {
+            let message = format!("{account:?} is not an AWS account");
+            return Err(self.error(&at("account"), message, "write its 12 digits in quotes"));
+        }
+        if let (Some(role), account) = (&raw.role, &raw.account) {
+            let of = role.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(3));
+            if of.is_none() || of != account.as_deref() {
+                let message = format!("the role is not one of account {}", account.as_deref().unwrap_or("(none)"));
+                let help = format!("write arn:aws:iam::{}:role/…", account.as_deref().unwrap_or("ACCOUNT"));
+                return Err(self.error(&at("role"), message, help));
+            }
+        }
+        if raw.sync == Sync::Manual && raw.approval.required == 0 {
+            let help = "write `approval: { required: 1, group: \"GUID\" }`, or `sync: auto`";
+            return Err(self.error(&at("sync"), format!("{name} is synced by hand but nobody must approve"), help));
+        }
+        Ok(EnvironmentConfig {
+            name: name.clone(),
+            promotes_from: raw.promotes_from.clone(),
+            registry: self.registry(name, raw)?,
+            mutable_tags_accepted: raw.registry.as_ref().is_some_and(|registry| registry.mutable_tags.is_some()),
+            sync: raw.sync,
+            stage: raw.stage.clone(),
+            approval: self.approval(name, raw)?,
+        })
+    }
+
+    /// Follows `promotes_from` to the first environment.
+    fn chain(&self, name: &Environment) -> Result<(), ConfigError> {
+        let mut seen = vec![name];
+        let mut place = name;
+        while let Some(source) = self.raw.environments.get(place).and_then(|raw| raw.promotes_from.as_ref()) {
+            let keys = ["environments", place.as_str(), "promotes_from"];
+            if !self.raw.environments.contains_key(source) {
+                let known = list(self.raw.environments.keys());
+                return Err(self.error(
+                    &keys,
+                    format!("there is no environment {source}"),
+                    format!("write one of {known}"),
+                ));
+            }
+            if seen.contains(&source) {
+                let circle = list(&seen);
+                let message = format!("{circle} promote from each other in a circle");
+                return Err(self.error(&keys, message, "leave `promotes_from` out of the first of them"));
+            }
+            seen.push(source);
+            place = source;
+        }
+        Ok(())
+    }
+
+    fn registry(&self, name: &Environment, raw: &raw::EnvironmentEntry) -> Result<Authority, ConfigError> {
+        let at = |keys: &[&'static str]| [&["environments", name.as_str()], keys].concat();
+        if let Some(registry) = &raw.registry {
+            let keys = at(&["registry", "url"]);
+            let url = self.url(&keys, &registry.url)?;
+            let rest = registry.url.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
+            let authority: Option<Authority> = rest.and_then(|rest| rest.trim_end_matches('/').parse().ok());
+            let of = authority.as_ref().and_then(ecr_account);
+            if let (Some(of), Some(account)) = (&of, &raw.account)
+                && of != account
+            {
+                let message = format!("the registry is account {of}'s, not account {account}'s");
+                return Err(self.error(&keys, message, "name this account's registry, or leave `registry` out"));
+            }
+            return authority.filter(|authority| authority.is_loopback() == (url.scheme() == "http")).ok_or_else(
+                || {
+                    let help = "write https://HOST[:PORT], or http://127.0.0.1:PORT on loopback, without a path";
+                    self.error(&keys, format!("{:?} is not a registry's URL", registry.url), help)
+                },
+            );
+        }
+        let (Some(account), Some(region)) = (&raw.account, &raw.region) else {
+            let help = "write `account` and `region`, or `registry: { url: … }`";
+            return Err(self.error(&at(&[]), format!("{name} has no registry"), help));
+        };
+        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
+        format!("{account}.dkr.ecr.{region}.amazonaws.com{suffix}").parse().map_err(|_| {
+            self.error(&at(&["region"]), format!("{region:?} is not an AWS region"), "write one such as ap-southeast-2")
+        })
+    }
+
+    fn approval(
+        &self,
+        name: &Environment,
+        raw: &raw::EnvironmentEntry,
+    ) -> Result<policy::ApprovalParameters, ConfigError> {
+        let at = |key: &'static str| ["environments", name.as_str(), "approval", key];
+        let approval = &raw.approval;
+        if approval.required > 0 {
+            let group = approval.group.as_deref().unwrap_or_default();
+            if format!("azure-devops:{group}").parse::<release::ActorId>().is_err() {
+                let message = "approval is required but no group is named that could give it";
+                return Err(self.error(&at("group"), message, "write the group's GUID: `group: \"xxxxxxxx-xxxx-…\"`"));
+            }
+            if self.raw.azure_devops.is_none() {
+                let message = format!("{name} needs approval but no Azure DevOps is named that could tell");
+                return Err(self.error(&at("required"), message, "write `azure_devops: { organization, project }`"));
+            }
+            if raw.stage.is_none() {
+                let message = format!("{name} needs approval but names no stage of the release");
+                let help = "write `stage: NAME`, as the release definition has it";
+                return Err(self.error(&["environments", name.as_str()], message, help));
+            }
+        }
+        let max_age = match &approval.max_age {
+            None => DEFAULT_MAX_AGE,
+            Some(text) => duration(text).ok_or_else(|| {
+                self.error(&at("max_age"), format!("{text:?} is not a length of time"), "write one such as 24h or 90m")
+            })?,
+        };
+        Ok(policy::ApprovalParameters {
+            required: approval.required,
+            group: approval.group.as_deref().map(str::to_ascii_lowercase),
+            max_age,
+        })
+    }
+
+    fn apps(
+        &self,
+        environments: &BTreeMap<Environment, EnvironmentConfig>,
+    ) -> Result<BTreeMap<release::App, AppConfig>, ConfigError> {
+        let protected = environments.values().find(|environment| environment.approval.required > 0);
+        self.raw
+            .apps
+            .iter()
+            .map(|(name, raw)| {
+                if let Some(protected) = protected {
+                    self.bound(name, raw, &protected.name)?;
+                }
+                if raw.build_definition.is_some() {
+                    if self.raw.azure_devops.is_none() {
+                        let message = format!("{name} names a build definition but no Azure DevOps is named");
+                        let keys = ["apps", name.as_str(), "build_definition"];
+                        return Err(self.error(&keys, message, "write `azure_devops: { organization, project }`"));
+                    }
+                    if raw.branches.is_empty() {
+                        let message = format!("{name} names no branch whose builds may be moved");
+                        let help = "write `branches: [refs/heads/main]`";
+                        return Err(self.error(&["apps", name.as_str()], message, help));
+                    }
+                }
+                if let Some(branch) = raw.branches.iter().find(|branch| !branch.starts_with("refs/heads/")) {
+                    let keys = ["apps", name.as_str(), "branches"];
+                    let help = format!("write refs/heads/{branch}");
+                    return Err(self.error(&keys, format!("{branch:?} is not a branch's full name"), help));
+                }
+                Ok((
+                    name.clone(),
+                    AppConfig {
+                        name: name.clone(),
+                        repository: raw.repository.clone(),
+                        build_definition: raw.build_definition,
+                        release_definition: raw.release_definition,
+                        branches: raw.branches.clone(),
+                        place: self.place(name, raw)?,
+                    },
+                ))
+            })
+            .collect()
+    }
+
+    /// An app that goes to a protected environment must be bound to its definitions.
+    fn bound(&self, name: &release::App, raw: &raw::AppEntry, to: &Environment) -> Result<(), ConfigError> {
+        let missing = match (raw.build_definition, raw.release_definition) {
+            (None, _) => "build_definition",
+            (_, None) => "release_definition",
+            _ => return Ok(()),
+        };
+        let message = format!("{name} goes to {to}, which is protected, but has no `{missing}`");
+        Err(self.error(&["apps", name.as_str()], message, format!("write `{missing}: NUMBER`")))
+    }
+
+    fn place(&self, name: &release::App, raw: &raw::AppEntry) -> Result<Option<Place>, ConfigError> {
+        let Some(place) = &raw.ledger else { return Ok(None) };
+        let keys = ["apps", name.as_str(), "ledger", "manifest"];
+        let several = self.raw.environments.len() > 1;
+        if several && !place.manifest.contains("{env}") {
+            let message = "all environments would share one manifest";
+            return Err(self.error(&keys, message, "write {env} where the environment's name belongs"));
+        }
+        let path = |environment: &Environment| {
+            let path = place.manifest.replace("{env}", environment.as_str()).replace("{app}", name.as_str());
+            path.parse::<RepoPath>().map_err(|error| {
+                self.error(
+                    &keys,
+                    error.to_string(),
+                    "write a path inside the Ledger, such as apps/NAME/{env}/values.yaml",
+                )
+            })
+        };
+        let manifests =
+            self.raw.environments.keys().map(|name| Ok((name.clone(), path(name)?))).collect::<Result<_, _>>()?;
+        Ok(Some(Place { manifests, key: place.key.clone() }))
+    }
+}
+
+/// The account whose ECR this is.
+fn ecr_account(authority: &Authority) -> Option<String> {
+    let (account, rest) = authority.host().split_once(".dkr.ecr.")?;
+    rest.contains(".amazonaws.com").then(|| account.to_owned())
+}
+
+fn list<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {
+    names.into_iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
+}
+
+fn duration(text: &str) -> Option<Duration> {
+    text.parse::<jiff::SignedDuration>().ok()?.try_into().ok().filter(|duration: &Duration| !duration.is_zero())
+}
+
+/// The paths of keys that no version so far gives a meaning.
+fn unknown_keys(text: &str) -> Vec<String> {
+    let root: Value = serde_yaml::from_str(text).unwrap_or_default();
+    raw::KNOWN_KEYS
+        .iter()
+        .flat_map(|(place, known)| {
+            places(&root, place, String::new()).into_iter().flat_map(move |(path, value)| {
+                let keys = value.as_mapping().into_iter().flat_map(|mapping| mapping.keys());
+                let unknown = keys.filter_map(Value::as_str).filter(|key| !known.contains(key));
+                unknown.map(|key| format!("{path}{key}")).collect::<Vec<_>>()
+            })
+        })
+        .collect()
+}
+
+/// The values at a place, each with its path and a dot.
+fn places<'v>(value: &'v Value, place: &[&str], path: String) -> Vec<(String, &'v Value)> {
+    let Some((first, rest)) = place.split_first() else { return vec![(path, value)] };
+    let entries = value.as_mapping().into_iter().flatten();
+    let here = entries.filter_map(|(key, value)| Some((key.as_str()?, value)));
+    here.filter(|(key, _)| *first == "*" || first == key)
+        .flat_map(|(key, value)| places(value, rest, format!("{path}{key}.")))
+        .collect()
+}

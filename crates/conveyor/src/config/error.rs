@@ -1,0 +1,48 @@
+use std::{fmt, ops::Range};
+
+use annotate_snippets::{AnnotationKind, Level, Renderer, Snippet};
+
+/// What is wrong with a conveyor.yaml: one sentence, the place, and what to write instead.
+///
+/// [`Display`](fmt::Display) shows the line with a mark under the place.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ConfigError {
+    /// What is wrong.
+    pub message: String,
+    /// What to write instead.
+    pub help: String,
+    text: String,
+    span: Range<usize>,
+}
+
+impl ConfigError {
+    pub(super) fn new(
+        text: &str,
+        span: Option<Range<usize>>,
+        message: impl Into<String>,
+        help: impl Into<String>,
+    ) -> Self {
+        let span = span.filter(|span| text.get(span.clone()).is_some()).unwrap_or(0..0);
+        Self { message: message.into(), help: help.into(), text: text.to_owned(), span }
+    }
+
+    /// The line of the place, from 1.
+    #[must_use]
+    pub fn line(&self) -> usize {
+        self.text.get(..self.span.start).map_or(1, |before| before.matches('\n').count() + 1)
+    }
+}
+
+impl fmt::Display for ConfigError {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let snippet = Snippet::source(&self.text)
+            .path(super::FILE)
+            .fold(true)
+            .annotation(AnnotationKind::Primary.span(self.span.clone()));
+        let report =
+            [Level::ERROR.primary_title(&self.message).element(snippet).element(Level::HELP.message(&self.help))];
+        f.write_str(&Renderer::plain().render(&report))
+    }
+}
+
+impl std::error::Error for ConfigError {}

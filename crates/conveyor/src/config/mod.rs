@@ -1,0 +1,138 @@
+//! conveyor.yaml: read from the Ledger's head, checked once, then data.
+
+mod check;
+mod error;
+mod raw;
+
+use std::{collections::BTreeMap, time::Duration};
+
+use ledger::{Branch, KeyPath, LedgerUrl, RepoPath};
+use policy::RuleId;
+use release::{App, Authority, Environment, Repository};
+use url::Url;
+
+pub use error::ConfigError;
+pub use raw::Sync;
+
+/// The file's name at the Ledger's root.
+pub const FILE: &str = "conveyor.yaml";
+
+/// What conveyor.yaml says, with every reference in it resolved: a stage names its source, an app's environments
+/// exist, an approval that is asked for can be given.
+#[derive(Debug, Clone)]
+pub struct Config {
+    /// Where people get help.
+    pub support: String,
+    /// The repository that this file must be in.
+    pub ledger: LedgerPlace,
+    /// Whose builds and approvals count.
+    pub azure_devops: Option<AzureDevOps>,
+    /// The environments by name.
+    pub environments: BTreeMap<Environment, EnvironmentConfig>,
+    /// The apps by name.
+    pub apps: BTreeMap<App, AppConfig>,
+    /// Rules beyond the safety rules.
+    pub policy: PolicyConfig,
+    /// Keys that this version does not know, as paths: shown as warnings.
+    pub unknown_keys: Vec<String>,
+}
+
+/// A repository and a branch of it.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct LedgerPlace {
+    /// The repository's URL.
+    pub url: LedgerUrl,
+    /// The branch.
+    pub branch: Branch,
+}
+
+/// An Azure DevOps project.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct AzureDevOps {
+    /// The organisation.
+    pub organization: String,
+    /// The project.
+    pub project: String,
+    /// Another server than dev.azure.com.
+    pub url: Option<Url>,
+}
+
+/// One environment.
+#[derive(Debug, Clone)]
+pub struct EnvironmentConfig {
+    /// Its name.
+    pub name: Environment,
+    /// The environment before it; none for the first.
+    pub promotes_from: Option<Environment>,
+    /// Its registry.
+    pub registry: Authority,
+    /// Whether a registry that cannot promise immutable tags is accepted.
+    pub mutable_tags_accepted: bool,
+    /// Whether the cluster follows by itself.
+    pub sync: Sync,
+    /// The release's stage for it.
+    pub stage: Option<String>,
+    /// Who must approve.
+    pub approval: policy::ApprovalParameters,
+}
+
+/// One app.
+#[derive(Debug, Clone)]
+pub struct AppConfig {
+    /// Its name.
+    pub name: App,
+    /// The image's repository in every registry.
+    pub repository: Repository,
+    /// The build definition that its images come from.
+    pub build_definition: Option<u64>,
+    /// The release definition that may ask.
+    pub release_definition: Option<u64>,
+    /// The branches whose builds are moved.
+    pub branches: Vec<String>,
+    /// Where the Ledger holds its tag; none for an app that does not live in the cluster.
+    pub place: Option<Place>,
+}
+
+/// Where the Ledger holds an app's tag.
+#[derive(Debug, Clone)]
+pub struct Place {
+    manifests: BTreeMap<Environment, RepoPath>,
+    /// The scalar's place in the manifest.
+    pub key: KeyPath,
+}
+
+/// Rules beyond the safety rules.
+#[derive(Debug, Clone)]
+pub struct PolicyConfig {
+    /// The folder of rules.
+    pub rules: RepoPath,
+    /// Rules that must be among those evaluated.
+    pub require: Vec<RuleId>,
+}
+
+impl Config {
+    /// Reads and checks a conveyor.yaml.
+    ///
+    /// # Errors
+    /// The first thing that is wrong, with its line, a picture of it and what to write instead.
+    pub fn parse(bytes: &[u8]) -> Result<Self, ConfigError> {
+        check::parse(bytes)
+    }
+
+    /// The JSON Schema of the file, for editors.
+    #[must_use]
+    pub fn schema() -> schemars::Schema {
+        schemars::schema_for!(raw::Raw)
+    }
+}
+
+impl Place {
+    /// The app's manifest in an environment.
+    #[must_use]
+    pub fn manifest(&self, environment: &Environment) -> Option<&RepoPath> {
+        self.manifests.get(environment)
+    }
+}
+
+/// How old an approval may be where the file does not say.
+const DEFAULT_MAX_AGE: Duration = Duration::from_secs(24 * 60 * 60);

@@ -1,0 +1,190 @@
+//! conveyor.yaml as it is written: what serde reads and the JSON Schema describes. `check` makes a `Config` of it.
+
+use std::collections::BTreeMap;
+
+use ledger::{KeyPath, RepoPath};
+use policy::RuleId;
+use release::{App, Environment, Repository};
+use schemars::JsonSchema;
+use serde::Deserialize;
+
+/// Conveyor's configuration, at the root of the Ledger.
+#[derive(Debug, Deserialize, JsonSchema)]
+#[schemars(title = "conveyor.yaml")]
+pub(super) struct Raw {
+    /// The format's version: 1.
+    pub(super) version: u32,
+    /// Where people get help; every failure names it.
+    pub(super) support: String,
+    /// This very repository and branch.
+    pub(super) ledger: Ledger,
+    /// The organisation whose builds, releases and approvals count.
+    pub(super) azure_devops: Option<AzureDevOps>,
+    /// The environments by name.
+    #[schemars(with = "BTreeMap<String, EnvironmentEntry>")]
+    pub(super) environments: BTreeMap<Environment, EnvironmentEntry>,
+    /// The apps by name.
+    #[schemars(with = "BTreeMap<String, AppEntry>")]
+    pub(super) apps: BTreeMap<App, AppEntry>,
+    /// Rules beyond the safety rules.
+    #[serde(default)]
+    pub(super) policy: Policy,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Ledger {
+    /// The repository's URL.
+    pub(super) url: String,
+    /// The branch that Argo CD reconciles from.
+    pub(super) branch: String,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct AzureDevOps {
+    /// The organisation.
+    pub(super) organization: String,
+    /// The project.
+    pub(super) project: String,
+    /// Another server than dev.azure.com.
+    pub(super) url: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct EnvironmentEntry {
+    /// The environment before this one; none for the first.
+    #[schemars(with = "Option<String>")]
+    pub(super) promotes_from: Option<Environment>,
+    /// The AWS account, 12 digits in quotes.
+    pub(super) account: Option<String>,
+    /// The AWS region.
+    pub(super) region: Option<String>,
+    /// The role that is assumed in the account.
+    pub(super) role: Option<String>,
+    /// A registry other than the account's ECR.
+    pub(super) registry: Option<Registry>,
+    /// Whether Argo CD reconciles by itself or waits for a person.
+    #[serde(default)]
+    pub(super) sync: Sync,
+    /// The release's stage for this environment.
+    pub(super) stage: Option<String>,
+    /// Who must approve.
+    #[serde(default)]
+    pub(super) approval: Approval,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Registry {
+    /// `https://HOST`, or `http://127.0.0.1:PORT` on loopback.
+    pub(super) url: String,
+    /// `detect-only`: the registry cannot promise immutable tags, and that is accepted.
+    pub(super) mutable_tags: Option<MutableTags>,
+}
+
+#[derive(Debug, Clone, Copy, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(super) enum MutableTags {
+    DetectOnly,
+}
+
+/// Whether the cluster follows the Ledger by itself.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub enum Sync {
+    /// Argo CD reconciles by itself.
+    #[default]
+    Auto,
+    /// A person presses Sync.
+    Manual,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Approval {
+    /// How many people other than the requester.
+    #[serde(default)]
+    pub(super) required: u32,
+    /// The GUID of the group that is asked.
+    pub(super) group: Option<String>,
+    /// How old an approval may be, such as 24h (the default).
+    pub(super) max_age: Option<String>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct AppEntry {
+    /// The image's repository, the same in every environment's registry.
+    #[schemars(with = "String")]
+    pub(super) repository: Repository,
+    /// The build definition that its images come from.
+    pub(super) build_definition: Option<u64>,
+    /// The release definition that may ask for a protected environment.
+    pub(super) release_definition: Option<u64>,
+    /// The branches whose builds are moved, in full.
+    #[serde(default)]
+    pub(super) branches: Vec<String>,
+    /// Where the Ledger holds its tag.
+    pub(super) ledger: Option<Place>,
+}
+
+#[derive(Debug, Deserialize, JsonSchema)]
+pub(super) struct Place {
+    /// The manifest's path, with {env} for the environment's name.
+    pub(super) manifest: String,
+    /// The scalar's place in it.
+    #[schemars(with = "String")]
+    pub(super) key: KeyPath,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct Policy {
+    /// The folder of Rego rules; `policy/` by default.
+    #[schemars(with = "Option<String>")]
+    pub(super) rules: Option<Folder>,
+    /// Rules that must be among those evaluated.
+    #[serde(default)]
+    #[schemars(with = "Vec<String>")]
+    pub(super) require: Vec<RuleId>,
+    /// How long an emergency may stay open.
+    #[expect(dead_code, reason = "read by `close-emergency`; accepted here so that the file stays valid")]
+    pub(super) close_emergency_within: Option<String>,
+}
+
+/// A folder's path, which may end in a slash.
+#[derive(Debug)]
+pub(super) struct Folder(pub(super) RepoPath);
+
+impl<'de> Deserialize<'de> for Folder {
+    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        let text = String::deserialize(deserializer)?;
+        text.strip_suffix('/').unwrap_or(&text).parse().map(Self).map_err(serde::de::Error::custom)
+    }
+}
+
+/// The keys that may stand at a place, for the warning about others. `*` stands for any name.
+pub(super) const KNOWN_KEYS: &[(&[&str], &[&str])] = &[
+    (
+        &[],
+        &[
+            "version",
+            "support",
+            "ledger",
+            "azure_devops",
+            "argocd",
+            "environments",
+            "apps",
+            "policy",
+            "endpoints",
+            "token_hosts",
+            "signers",
+        ],
+    ),
+    (&["ledger"], &["url", "branch"]),
+    (&["azure_devops"], &["organization", "project", "url"]),
+    (
+        &["environments", "*"],
+        &["promotes_from", "account", "region", "role", "pull_role", "registry", "sync", "stage", "approval"],
+    ),
+    (&["apps", "*"], &["repository", "build_definition", "release_definition", "branches", "ledger", "ec2"]),
+    (&["apps", "*", "ledger"], &["manifest", "key", "argocd"]),
+];

@@ -1,0 +1,138 @@
+//! Gathering what the rules look at: from the registries and from Azure DevOps, all at once.
+
+use std::sync::Arc;
+
+use azure_devops::AzureDevOps;
+use policy::{Fact, Facts, Release, RulesFrom, Source, TagRule, Target};
+use registry_copy::{Registry, RegistryError};
+use release::{Digest, Environment, Repository, Tag};
+
+use crate::{
+    Error, World,
+    config::EnvironmentConfig,
+    scene::{Case, Scene},
+};
+
+/// The servers that a scene's environments and project name, opened.
+pub(crate) struct Servers {
+    pub(crate) target: Arc<dyn Registry>,
+    pub(crate) source: Option<Arc<dyn Registry>>,
+    azure: Option<Arc<dyn AzureDevOps>>,
+}
+
+/// Where the image is now.
+#[derive(Debug, Clone, Copy)]
+pub(crate) enum Origin {
+    /// A layout that CI has just built.
+    Built(Digest),
+    /// The registry of the environment before, or the first environment's own.
+    Registries,
+}
+
+impl Servers {
+    pub(crate) fn open(world: &World<'_>, scene: &Scene) -> Result<Self, Error> {
+        Ok(Self {
+            target: world.connect.registry(&scene.target)?,
+            source: scene.source.as_ref().map(|source| world.connect.registry(source)).transpose()?,
+            azure: scene.config.azure_devops.as_ref().map(|project| world.connect.azure_devops(project)).transpose()?,
+        })
+    }
+
+    /// The facts about one case. A server that lies about a digest is an error; one that does not answer is a missing
+    /// fact.
+    pub(crate) async fn facts(
+        &self,
+        world: &World<'_>,
+        scene: &Scene,
+        case: &Case,
+        origin: Origin,
+    ) -> Result<Facts, Error> {
+        let (repository, tag) = (&case.app.repository, case.build.tag());
+        let (build, source, target, tag_rule, release) = tokio::join!(
+            self.build(case),
+            self.source(scene, case, origin, &tag),
+            held(&*self.target, repository, &tag),
+            self.target.tag_rule(repository, &tag),
+            self.release(world, scene),
+        );
+        let target = known(&scene.target.name, target)?;
+        let rules_from = RulesFrom { commit: scene.at, config: scene.config_id, rules: scene.rules };
+        Ok(Facts {
+            build,
+            source: source?,
+            target: map(target, |held| held.map_or(Target::Absent, Target::Holds)),
+            tag_rule: map(known(&scene.target.name, tag_rule)?, |rule| match rule {
+                registry_copy::TagRule::Immutable => TagRule::Immutable,
+                registry_copy::TagRule::Mutable => TagRule::Mutable,
+                registry_copy::TagRule::Unknown => TagRule::Unknown,
+            }),
+            release,
+            rules_from: Fact::Known(rules_from),
+        })
+    }
+
+    async fn build(&self, case: &Case) -> Fact<policy::Build> {
+        match (&self.azure, case.app.build_definition) {
+            (Some(azure), Some(_)) => match azure_devops::fact(azure.build(case.build).await) {
+                Fact::Known(Some(build)) => Fact::Known(build),
+                Fact::Known(None) => Fact::missing(format!("Azure DevOps has no build {}", case.build)),
+                Fact::Missing { why, transient } => Fact::Missing { why, transient },
+            },
+            _ => Fact::missing("conveyor.yaml names no build definition"),
+        }
+    }
+
+    async fn source(&self, scene: &Scene, case: &Case, origin: Origin, tag: &Tag) -> Result<Fact<Source>, Error> {
+        let repository = &case.app.repository;
+        match (origin, &scene.source, &self.source) {
+            (Origin::Built(digest), ..) => Ok(Fact::Known(Source::Built { digest })),
+            (Origin::Registries, Some(before), Some(registry)) => {
+                let recorded = case.recorded()?;
+                let held = known(&before.name, held(&**registry, repository, tag).await)?;
+                Ok(map(held, |tag| Source::Record { recorded, tag }))
+            }
+            (Origin::Registries, ..) => {
+                let held = known(&scene.target.name, held(&*self.target, repository, tag).await)?;
+                Ok(map(held, |tag| Source::Registry { tag }))
+            }
+        }
+    }
+
+    async fn release(&self, world: &World<'_>, scene: &Scene) -> Fact<Release> {
+        let Some(azure) = &self.azure else { return Fact::missing("conveyor.yaml names no Azure DevOps") };
+        let Some(stage) = &scene.target.stage else {
+            return Fact::missing(format!("conveyor.yaml names no stage for {}", scene.target.name));
+        };
+        let Some(id) = world.release else {
+            return Fact::missing(
+                "no release asks for this: RELEASE_RELEASEID is not set, as it is in a release's step",
+            );
+        };
+        let source_stage = scene.source.as_ref().and_then(|source: &EnvironmentConfig| source.stage.as_deref());
+        azure_devops::fact(azure.release(id, stage, source_stage).await)
+    }
+}
+
+/// What a tag holds, by its bytes.
+async fn held(registry: &dyn Registry, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
+    registry_copy::pin(registry, repository, tag).await
+}
+
+/// An answer as a fact. Bytes that do not match their digest are an error of their own: 13, not 10.
+fn known<T>(environment: &Environment, answer: Result<T, RegistryError>) -> Result<Fact<T>, Error> {
+    match answer {
+        Ok(answer) => Ok(Fact::Known(answer)),
+        Err(source) if source.is_integrity() => Err(Error::Registry { environment: environment.clone(), source }),
+        Err(error) => Ok(Fact::Missing {
+            why: format!("the registry of {environment}: {}", crate::error::chain(&error)),
+            transient: error.is_retryable(),
+        }),
+    }
+}
+
+fn map<T, U>(fact: Fact<T>, change: impl FnOnce(T) -> U) -> Fact<U> {
+    match fact {
+        Fact::Known(value) => Fact::Known(change(value)),
+        Fact::Missing { why, transient } => Fact::Missing { why, transient },
+    }
+}

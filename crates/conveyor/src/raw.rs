@@ -1,0 +1,166 @@
+//! The raw forms: two references, or one scalar in any repository. They ask no policy, so they refuse what is
+//! configured.
+
+use ledger::{Branch, Change, Edit, Read, Remote, RepoPath};
+use registry_copy::{Destination, Observer, Source};
+use release::{Reference, RunId};
+use tokio::time::Instant;
+
+use crate::{
+    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome,
+    config::{self, Config},
+};
+
+/// A copy between two references.
+#[derive(Clone, Copy)]
+pub struct Copy<'a> {
+    /// What is copied.
+    pub source: &'a Reference,
+    /// The tag that it goes to; it is never moved.
+    pub destination: &'a Reference,
+    /// The Ledger, where one was named: a registry of its conveyor.yaml is refused. Without one, any ECR host is.
+    pub ledger: Option<(&'a dyn Remote, &'a Branch)>,
+    /// Opens the registries.
+    pub connect: &'a dyn Connect,
+    /// Sees what a progress bar shows.
+    pub observer: &'a dyn Observer,
+    /// When to give up.
+    pub deadline: Instant,
+    /// Look, and copy nothing.
+    pub dry_run: bool,
+}
+
+/// Copies what one reference names to the tag of another.
+///
+/// # Errors
+/// [`Error::GuardedRegistry`], [`Error::UnknownEcr`], [`Error::NoTag`], [`Error::NoSource`]; else as the copy fails.
+pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Error> {
+    let Copy { source, destination, .. } = *copy;
+    let Some(tag) = &destination.tag else {
+        return Err(Error::NoTag { destination: destination.clone() });
+    };
+    let host = destination.registry.host();
+    let ecr = host.contains(".dkr.ecr.") || host.contains(".dkr-ecr.");
+    if let Some((ledger, branch)) = copy.ledger {
+        let config = read_config(ledger, branch).await?;
+        account.support = Some(config.support.clone());
+        if let Some(environment) =
+            config.environments.values().find(|environment| environment.registry == destination.registry)
+        {
+            let (destination, environment) = (destination.clone(), environment.name.clone());
+            return Err(Error::GuardedRegistry { destination, environment });
+        }
+    } else if ecr {
+        return Err(Error::UnknownEcr { destination: destination.clone() });
+    }
+    let from = copy.connect.other_registry(&source.registry)?;
+    let to = copy.connect.other_registry(&destination.registry)?;
+    let what = || format!("{source} to {destination}");
+    let failed = |failure| Error::Copy { what: what(), source: failure };
+    let pinned = match (source.digest, &source.tag) {
+        (Some(digest), _) => Some(digest),
+        (None, Some(tag)) => {
+            let pinned = registry_copy::pin(&*from, &source.repository, tag).await;
+            pinned.map_err(|failure| Error::RawRegistry { registry: source.registry.to_string(), source: failure })?
+        }
+        (None, None) => None,
+    };
+    let Some(digest) = pinned else {
+        return Err(Error::NoSource { reference: source.clone() });
+    };
+    if copy.dry_run {
+        return Ok(Outcome::Planned);
+    }
+    let origin = Source { registry: &*from, repository: source.repository.clone(), digest };
+    let target = Destination { registry: &*to, repository: destination.repository.clone(), tag: tag.clone() };
+    let options = registry_copy::Options::until(copy.deadline);
+    let copied = registry_copy::copy(&origin, &target, &options, copy.observer).await.map_err(failed)?;
+    let (already_present, transfer) = match copied {
+        registry_copy::Outcome::Copied(transfer) => (false, transfer),
+        registry_copy::Outcome::AlreadyPresent(transfer) => (true, transfer),
+        registry_copy::Outcome::TagHeld { by } => {
+            return Ok(Outcome::TagHeld { place: destination.clone(), by, wanted: digest });
+        }
+    };
+    account.happened.copied = true;
+    let destination = Reference { digest: Some(digest), ..destination.clone() };
+    account.copy = Some(CopyAccount {
+        source: source.to_string(),
+        source_registry: Some(source.registry.clone()),
+        destination,
+        already_present,
+        transfer,
+    });
+    Ok(if already_present { Outcome::AlreadyPresent } else { Outcome::Copied })
+}
+
+async fn read_config(ledger: &dyn Remote, branch: &Branch) -> Result<Config, Error> {
+    let at = ledger.head(branch).await?;
+    let found = ledger.read(&at, &[config_path()?]).await?.pop().flatten().ok_or(Error::NoConfig)?;
+    Ok(Config::parse(&found.bytes)?)
+}
+
+fn config_path() -> Result<RepoPath, Error> {
+    config::FILE.parse().map_err(|_| Error::NoConfig)
+}
+
+/// Sets one scalar in a repository that is no Ledger.
+///
+/// # Errors
+/// [`Error::GuardedLedger`] where the repository holds a conveyor.yaml; else as the update fails.
+pub async fn update(
+    remote: &dyn Remote,
+    branch: &Branch,
+    edit: Edit,
+    run: RunId,
+    dry_run: bool,
+    deadline: Instant,
+    account: &mut Account,
+) -> Result<Outcome, Error> {
+    let config = config_path()?;
+    let at = remote.head(branch).await?;
+    if remote.read(&at, std::slice::from_ref(&config)).await?.pop().flatten().is_some() {
+        return Err(Error::GuardedLedger);
+    }
+    let file = edit.file.clone();
+    let wanted = edit.to.to_string();
+    if dry_run {
+        let found = remote.read(&at, std::slice::from_ref(&file)).await?.pop().flatten();
+        let found = found.ok_or_else(|| Error::NoManifest { path: file.clone() })?;
+        let found = ledger::get_scalar(&found.bytes, edit.document, &edit.key)
+            .map_err(|source| ledger::LedgerError::Edit { file: file.clone(), source })?;
+        account.planned = vec![ChangeAccount {
+            app: None,
+            file: file.to_string(),
+            key: edit.key.to_string(),
+            from: found.to_string(),
+            to: wanted,
+        }];
+        return Ok(Outcome::Planned);
+    }
+    let change = Change {
+        run,
+        message: format!("{}: {} = {}", edit.file, edit.key, edit.to),
+        edits: vec![edit],
+        reads: vec![Read { path: config, was: None }],
+        prepends: Vec::new(),
+    };
+    match ledger::update(remote, branch, &change, deadline).await? {
+        ledger::Outcome::Updated { commit, parent, applied, attempts } => {
+            let changes = applied.iter().map(|applied| ChangeAccount::new(None, applied)).collect();
+            account.ledger = Some(LedgerAccount { commit, parent, changes, attempts });
+            account.happened.ledger = true;
+            Ok(Outcome::Updated)
+        }
+        ledger::Outcome::Unchanged { .. } => {
+            account.happened.ledger = true;
+            Ok(Outcome::Unchanged)
+        }
+        ledger::Outcome::Superseded { found, .. } => {
+            Ok(Outcome::Superseded { app: None, found: found.to_string(), wanted })
+        }
+        ledger::Outcome::ReadsMoved { .. } => Err(Error::GuardedLedger),
+        ledger::Outcome::NeverWon { attempts } => Ok(Outcome::NeverWon { attempts }),
+        ledger::Outcome::Refused(refusal) => Ok(Outcome::Refused(refusal)),
+    }
+}

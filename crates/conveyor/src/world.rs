@@ -1,0 +1,65 @@
+use std::{fmt, sync::Arc};
+
+use azure_devops::AzureDevOps;
+use jiff::Timestamp;
+use ledger::Remote;
+use registry_copy::{Observer, Registry};
+use release::{Actor, Authority, RunId};
+use tokio::time::Instant;
+
+use crate::{
+    Error,
+    config::{self, EnvironmentConfig, LedgerPlace},
+};
+
+/// What a sequence works with: the root of trust, the way to the servers that its conveyor.yaml names, and the clock.
+#[derive(Clone, Copy)]
+pub struct World<'a> {
+    /// The Ledger's server.
+    pub ledger: &'a dyn Remote,
+    /// The repository and branch that were named on the command line; conveyor.yaml must name the same.
+    pub place: &'a LedgerPlace,
+    /// Opens the servers that conveyor.yaml names.
+    pub connect: &'a dyn Connect,
+    /// A local conveyor.yaml instead of the Ledger's; nothing is written then.
+    pub config: Option<&'a [u8]>,
+    /// Sees what a progress bar shows.
+    pub observer: &'a dyn Observer,
+    /// The time of day, for the record and for permits.
+    pub now: &'a (dyn Fn() -> Timestamp + Send + Sync),
+    /// When to give up.
+    pub deadline: Instant,
+    /// The name of this run.
+    pub run: RunId,
+    /// The id of the Azure DevOps release that asks, as the agent has it; everything else about it is fetched.
+    pub release: Option<u64>,
+    /// Who runs this, where no server vouches for somebody.
+    pub caller: &'a Actor,
+}
+
+impl fmt::Debug for World<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("World").field("place", self.place).field("run", &self.run).finish_non_exhaustive()
+    }
+}
+
+/// Opens servers. Each gets its own credentials and no others.
+pub trait Connect: Send + Sync {
+    /// The registry of an environment.
+    ///
+    /// # Errors
+    /// Credentials that cannot be read.
+    fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
+
+    /// A registry that no environment names, for a copy between two references.
+    ///
+    /// # Errors
+    /// Credentials that cannot be read.
+    fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error>;
+
+    /// The Azure DevOps project.
+    ///
+    /// # Errors
+    /// Credentials that cannot be read.
+    fn azure_devops(&self, project: &config::AzureDevOps) -> Result<Arc<dyn AzureDevOps>, Error>;
+}
