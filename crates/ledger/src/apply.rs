@@ -4,8 +4,8 @@ use bytes::Bytes;
 use release::BuildId;
 
 use crate::{
-    Change, Draft, Edit, FILE_LIMIT, Found, From, KeyPath, LedgerError, RepoPath, Scalar, get_scalar,
-    prepend::prepend, run_trailer, set_scalar,
+    Change, Draft, Edit, FILE_LIMIT, Found, From, KeyPath, LedgerError, RepoPath, Scalar, get_scalar, prepend::prepend,
+    run_trailer, set_scalar,
 };
 
 /// Some paths as they stand at one commit; `None` for what is absent there.

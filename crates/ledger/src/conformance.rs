@@ -220,12 +220,7 @@ impl Suite<'_> {
         ensure(matches!(head, Ok(head) if head == expected), clause, &head)
     }
 
-    async fn read(
-        &self,
-        at: CommitId,
-        paths: &[RepoPath],
-        clause: &'static str,
-    ) -> Result<Vec<Option<Found>>, Breach> {
+    async fn read(&self, at: CommitId, paths: &[RepoPath], clause: &'static str) -> Result<Vec<Option<Found>>, Breach> {
         got(self.remote.read(&at, paths).await, clause)
     }
 }

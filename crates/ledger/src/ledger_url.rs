@@ -83,7 +83,8 @@ fn is_plain(url: &Url) -> bool {
         ("file", _, None) => true,
         _ => false,
     };
-    let bare = url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
+    let bare =
+        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
     place && bare && url.path() != "/" && escapes_are_printable(url.path())
 }
 

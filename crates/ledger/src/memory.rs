@@ -14,7 +14,8 @@ use release::{CommitId, RunId};
 
 use self::objects::Tree;
 use crate::{
-    Branch, Draft, Entry, Found, Kind, LedgerError, Meta, Push, Refusal, Remote, RepoPath, apply::within_limit, run_trailer,
+    Branch, Draft, Entry, Found, Kind, LedgerError, Meta, Push, Refusal, Remote, RepoPath, apply::within_limit,
+    run_trailer,
 };
 
 /// A repository in memory. Clones share it, as clients share a server.
@@ -80,7 +81,11 @@ impl Repository {
     #[must_use]
     pub fn log(&self, branch: &Branch) -> Vec<Meta> {
         let state = self.lock();
-        state.branches.get(branch).map(|head| state.ancestors(head).map(|commit| commit.meta.clone()).collect()).unwrap_or_default()
+        state
+            .branches
+            .get(branch)
+            .map(|head| state.ancestors(head).map(|commit| commit.meta.clone()).collect())
+            .unwrap_or_default()
     }
 
     /// A file's bytes at a commit.
@@ -115,7 +120,8 @@ impl State {
         files: &[(RepoPath, Option<Bytes>)],
         message: &str,
     ) -> Result<CommitId, LedgerError> {
-        let before = parent.and_then(|parent| self.commits.get(&parent)).map(|parent| parent.files.clone()).unwrap_or_default();
+        let before =
+            parent.and_then(|parent| self.commits.get(&parent)).map(|parent| parent.files.clone()).unwrap_or_default();
         let mut after = before.clone();
         for (path, bytes) in files {
             match bytes {

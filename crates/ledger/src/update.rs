@@ -131,9 +131,7 @@ impl Writer<'_> {
             self.doubt = earlier;
         }
         Ok(match answer? {
-            Push::Accepted(commit) => {
-                Some(Outcome::Updated { commit, parent: head, applied, attempts: self.attempts })
-            }
+            Push::Accepted(commit) => Some(Outcome::Updated { commit, parent: head, applied, attempts: self.attempts }),
             Push::Stale => None,
             Push::Refused(refusal) => Some(Outcome::Refused(refusal)),
         })

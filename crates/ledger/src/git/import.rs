@@ -19,7 +19,8 @@ impl Store {
         let rows = self.rows(parent, &paths).await?;
         let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
         // git-fast-import(1): one process writes the blobs, the trees above them and the commit, and no index.
-        let mut stream = format!("commit refs/ledger/draft\nmark :1\nauthor {by} {now} +0000\ncommitter {by} {now} +0000\n");
+        let mut stream =
+            format!("commit refs/ledger/draft\nmark :1\nauthor {by} {now} +0000\ncommitter {by} {now} +0000\n");
         stream += &format!("data {}\n{}\nfrom {parent}\n", draft.message.len(), draft.message);
         let mut stream = stream.into_bytes();
         for (path, bytes) in &draft.files {

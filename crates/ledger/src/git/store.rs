@@ -46,7 +46,8 @@ impl Store {
 
     /// Whether the store has a commit.
     pub(super) async fn has(&self, commit: &CommitId) -> Result<bool, LedgerError> {
-        let found = self.git.run("look for a commit", &["cat-file", "-e", &format!("{commit}^{{commit}}")], b"").await?;
+        let found =
+            self.git.run("look for a commit", &["cat-file", "-e", &format!("{commit}^{{commit}}")], b"").await?;
         Ok(found.status.success())
     }
 

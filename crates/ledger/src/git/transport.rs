@@ -76,7 +76,8 @@ impl Store {
     /// Where the server has a branch now.
     async fn tip(&self, branch: &Branch) -> Result<Option<CommitId>, LedgerError> {
         let name = branch.to_string();
-        let output = self.git.run("ask for the branch's head", &["ls-remote", "--", self.url.as_str(), &name], b"").await?;
+        let output =
+            self.git.run("ask for the branch's head", &["ls-remote", "--", self.url.as_str(), &name], b"").await?;
         if !output.status.success() {
             return Err(failure(&output));
         }
@@ -97,7 +98,8 @@ impl Store {
 /// (git-push(1), "Output": `!` is a ref that was rejected or failed to push, with the reason in parentheses).
 fn rejection(stdout: &[u8], refspec: &str) -> Option<String> {
     let stdout = String::from_utf8_lossy(stdout);
-    let summary = stdout.lines().find_map(|line| line.strip_prefix("!\t")?.strip_prefix(refspec)?.strip_prefix('\t'))?;
+    let summary =
+        stdout.lines().find_map(|line| line.strip_prefix("!\t")?.strip_prefix(refspec)?.strip_prefix('\t'))?;
     let known = ["[rejected]", "[remote rejected]"].iter().find_map(|start| summary.strip_prefix(start))?;
     Some(known.trim().to_owned())
 }
@@ -118,7 +120,13 @@ fn refusal(words: &str) -> Refusal {
 fn failure(output: &Output) -> LedgerError {
     let said = Said::new(&output.stderr);
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| output.stderr.contains(phrase));
-    if says(&["Authentication failed", "could not read Username", "could not read Password", "error: 401", "error: 403"]) {
+    if says(&[
+        "Authentication failed",
+        "could not read Username",
+        "could not read Password",
+        "error: 401",
+        "error: 403",
+    ]) {
         LedgerError::Denied { said }
     } else if says(&["not found", "does not appear to be a git repository", "error: 404", "does not exist"]) {
         LedgerError::NoRepository { said }

@@ -70,11 +70,7 @@ impl Store {
 
     /// The rows of paths that are there, and of the folders that they lie in. Each of them is an ordinary file or a
     /// folder, or it is an error.
-    pub(super) async fn rows(
-        &self,
-        at: &CommitId,
-        paths: &[RepoPath],
-    ) -> Result<BTreeMap<RepoPath, Row>, LedgerError> {
+    pub(super) async fn rows(&self, at: &CommitId, paths: &[RepoPath]) -> Result<BTreeMap<RepoPath, Row>, LedgerError> {
         if paths.is_empty() {
             return Ok(BTreeMap::new());
         }

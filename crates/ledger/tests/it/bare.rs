@@ -34,7 +34,12 @@ impl Server {
     pub(crate) fn import(&self, commands: &[u8]) {
         let from = if self.0.path().join("refs/heads/main").exists() { "from refs/heads/main^0\n" } else { "" };
         let head = format!("commit refs/heads/main\ncommitter A <a@localhost> 1800000000 +0000\ndata 4\nseed\n{from}");
-        self.git_with(&["fast-import", "--quiet"], &[head.as_bytes(), commands].concat());
+        self.stream(&[head.as_bytes(), commands].concat());
+    }
+
+    /// Does what a stream for git-fast-import says.
+    pub(crate) fn stream(&self, stream: &[u8]) {
+        self.git_with(&["fast-import", "--quiet"], stream);
     }
 
     pub(crate) fn rewind(&self, to: &CommitId) {
