@@ -226,6 +226,21 @@ async fn what_is_wrong_has_its_code() {
 }
 
 #[tokio::test]
+async fn a_manifest_says_which_part_it_lacks() {
+    let forge = forge().await;
+    let part = Digest::of(b"none");
+    let config = serde_json::json!({ "mediaType": "application/vnd.oci.empty.v1+json", "digest": part, "size": 4 });
+    let manifest = serde_json::json!({ "schemaVersion": 2, "config": config, "layers": [] }).to_string();
+    let path = format!("/v2/{PAYMENTS}/manifests/48213");
+    let headers = [("content-type", "application/vnd.oci.image.manifest.v1+json")];
+    let refused = send(&forge, Method::PUT, &path, &headers, manifest.as_bytes()).await;
+    assert_eq!(refused.status(), StatusCode::BAD_REQUEST);
+    let document: serde_json::Value = serde_json::from_slice(&refused.bytes().await.unwrap()).unwrap();
+    assert_eq!(document["errors"][0]["code"], "MANIFEST_BLOB_UNKNOWN");
+    assert_eq!(document["errors"][0]["detail"], part.to_string());
+}
+
+#[tokio::test]
 async fn tags_are_listed() {
     let forge = forge().await;
     store(&forge, "48213", 1).await;
