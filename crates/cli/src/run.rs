@@ -1,13 +1,14 @@
 use std::{
     io::{self, Write},
     process::ExitCode,
-    time::Instant,
+    time::{Duration, Instant},
 };
 
 use clap::{Parser, error::ErrorKind};
 use conveyor::{Account, Error, Outcome};
 use schemars::JsonSchema;
 use serde::Serialize;
+use tokio::time::sleep_until;
 
 use crate::{
     document::{Document, Ended, Head},
@@ -17,6 +18,9 @@ use crate::{
     session::Session,
     untrusted::untrusted,
 };
+
+/// How long after the deadline a command may still put its own words to what did not work.
+const GRACE: Duration = Duration::from_secs(1);
 
 /// A binary: its arguments and what it does with them.
 pub(crate) trait Command: Parser {
@@ -55,7 +59,7 @@ pub(crate) fn run<C: Command>() -> ExitCode {
         Ok(runtime) => runtime,
         Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
     };
-    runtime.block_on(async {
+    let code = runtime.block_on(async {
         match Session::open(command.common()) {
             Err(error) => finish::<C>(output, &account, &Ended::Failed(error), None, began),
             Ok(session) => {
@@ -63,13 +67,17 @@ pub(crate) fn run<C: Command>() -> ExitCode {
                 finish::<C>(output, &account, &ended, Some(&session), began)
             }
         }
-    })
+    });
+    // A read of a file that hangs keeps nobody from stopping.
+    runtime.shutdown_timeout(Duration::from_secs(1));
+    code
 }
 
 async fn supervised<C: Command>(command: &C, session: &Session, account: &mut Account) -> Ended {
     tokio::select! {
         biased;
         signal = signalled() => Ended::Signalled(signal),
+        () = sleep_until(session.deadline + GRACE) => Ended::Failed(Error::Deadline),
         ended = command.execute(session, account) => match ended {
             Ok(outcome) => Ended::Came(outcome),
             Err(error) => Ended::Failed(error),

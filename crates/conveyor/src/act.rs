@@ -31,7 +31,10 @@ pub(crate) async fn copy(
         if !copied.already_present {
             outcome = Outcome::Copied;
         }
-        if let Some(entry) = account.apps.get_mut(&case.app.name) {
+        // A sequence that decides again finds its own copy: what it moved the first time is what happened.
+        if let Some(entry) = account.apps.get_mut(&case.app.name)
+            && (entry.copy.is_none() || !copied.already_present)
+        {
             entry.copy = Some(copied);
         }
     }

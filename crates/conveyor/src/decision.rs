@@ -280,12 +280,20 @@ fn artifact(
 /// The denial of a build that the environment before never had.
 fn nowhere(scene: &Scene, case: &Case) -> Denied {
     let (app, build) = (&case.app.name, case.build);
-    let (because, remedy) = match &scene.source {
-        Some(source) => (
-            format!("{} has no record of {app} {build} that it may be promoted from", source.name),
+    let (because, remedy) = match (&scene.source, &case.source_record) {
+        (Some(source), Some(record)) if record.is_quarantined(build) => (
+            format!("{} went back from {app} {build}, so it is in quarantine there", source.name),
+            "promote a newer build".to_owned(),
+        ),
+        (Some(source), Some(record)) if record.predates(build) => (
+            format!("the record of {} does not reach back to {app} {build} any more", source.name),
+            "promote a newer build".to_owned(),
+        ),
+        (Some(source), _) => (
+            format!("{} has no record of {app} {build}", source.name),
             format!("promote it there first: conveyor promote {app}={build} --to {}", source.name),
         ),
-        None => (
+        (None, _) => (
             format!("the registry of {} holds no {}:{build}", scene.target.name, case.app.repository),
             format!("publish it first: copy-artifact {app}={build} --from oci:DIRECTORY --to {}", scene.target.name),
         ),

@@ -77,11 +77,12 @@ impl Scene {
         let (config, file) = read_config(world, &at).await?;
         account.support = Some(config.support.clone());
         account.environment = Some(to.clone());
-        account.warnings = config
-            .unknown_keys
-            .iter()
-            .map(|key| format!("conveyor.yaml: `{key}` is not known to this version and has no effect"))
-            .collect();
+        for key in &config.unknown_keys {
+            let warning = format!("conveyor.yaml: `{key}` is not known to this version and has no effect");
+            if !account.warnings.contains(&warning) {
+                account.warnings.push(warning);
+            }
+        }
         let target = environment(&config, to)?.clone();
         let source = target.promotes_from.as_ref().map(|source| environment(&config, source)).transpose()?.cloned();
 
