@@ -13,10 +13,9 @@ impl Store {
     pub(super) async fn fetch_branch(&self, branch: &Branch, depth: u32) -> Result<CommitId, LedgerError> {
         let output = self.fetch(&format!("+{branch}:{TIP}"), depth).await?;
         if !output.status.success() {
-            return Err(match self.tip(branch).await? {
-                None => LedgerError::NoBranch { branch: branch.clone() },
-                Some(_) => failure(&output),
-            });
+            let failure = failure(&output);
+            let is_absent = failure.is_retryable() && self.tip(branch).await?.is_none();
+            return Err(if is_absent { LedgerError::NoBranch { branch: branch.clone() } } else { failure });
         }
         let operation = "find the branch's head";
         let head = self.local(operation, &["rev-parse", "--verify", TIP], b"").await?;
@@ -128,7 +127,7 @@ fn failure(output: &Output) -> LedgerError {
         "error: 403",
     ]) {
         LedgerError::Denied { said }
-    } else if says(&["not found", "does not appear to be a git repository", "error: 404", "does not exist"]) {
+    } else if says(&["' not found", "does not appear to be a git repository", "error: 404", "does not exist"]) {
         LedgerError::NoRepository { said }
     } else {
         LedgerError::Unreachable { said }

@@ -119,7 +119,7 @@ fn a_settled_edit_leaves_its_records_out_and_all_settled_is_unchanged() {
     let both = Change { prepends, ..change(1, vec![forward("a.yaml", 20), forward("b.yaml", 20)]) };
     let applied = apply(&parent, &both).unwrap();
     assert_eq!(written(&applied), [("b.yaml", &*tag("\"20\"")), ("s.json", "[\n3,\n2\n]\n")]);
-    let Applied::Draft { draft, edits } = applied else { unreachable!() };
+    let Applied::Draft { draft, edits } = applied else { panic!() };
     assert_eq!(draft.message, format!("Change 1\n\nConveyor-Run: {}\n", both.run));
     assert_eq!((draft.run, edits.len(), edits[0].edit), (both.run, 1, 1));
     assert_eq!((edits[0].from.as_str(), edits[0].to.as_str()), ("5", "20"));

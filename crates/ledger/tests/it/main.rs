@@ -1,5 +1,7 @@
 //! Tests of the ledger crate through its public face.
 
+#![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
+
 mod apply;
 mod bare;
 mod conformance;
