@@ -2,7 +2,7 @@
 
 use std::env;
 use std::ffi::{OsStr, OsString};
-use std::io;
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::path::Path;
 use std::process::{Command, ExitStatus, Stdio};
 
@@ -14,6 +14,8 @@ pub(crate) const ROOT: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/..");
 pub(crate) enum CommandError {
     #[error("`{program}` could not be started")]
     Start { program: String, source: io::Error },
+    #[error("the output of `{command}` could not be passed on")]
+    Output { command: String, source: io::Error },
     #[error("`{command}` failed ({status})")]
     Failed { command: String, status: ExitStatus },
 }
@@ -36,6 +38,16 @@ pub(crate) fn run(command: &mut Command) -> Result<(), CommandError> {
     succeeded(command, status)
 }
 
+/// Runs a command whose output is shown as it comes, and hands each line of its stdout to `watch`.
+pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<(), CommandError> {
+    let mut child = command.stdout(Stdio::piped()).spawn().map_err(|source| not_started(command, source))?;
+    let passed_on = child.stdout.take().map_or(Ok(()), |stdout| pass_on(stdout, &mut watch));
+    let status = child.wait();
+    let not_passed_on = |source| CommandError::Output { command: line(command), source };
+    passed_on.map_err(not_passed_on)?;
+    succeeded(command, status.map_err(not_passed_on)?)
+}
+
 /// Runs a command and returns what it wrote to stdout; its stderr is shown.
 pub(crate) fn stdout(command: &mut Command) -> Result<Vec<u8>, CommandError> {
     let output = command.stderr(Stdio::inherit()).output().map_err(|source| not_started(command, source))?;
@@ -45,6 +57,17 @@ pub(crate) fn stdout(command: &mut Command) -> Result<Vec<u8>, CommandError> {
 /// Whether a program of this name is in a directory of `path`, which is a `PATH`.
 pub(crate) fn is_on_path(name: &str, path: &OsStr) -> bool {
     env::split_paths(path).any(|directory| directory.join(name).is_file())
+}
+
+fn pass_on(output: impl Read, watch: &mut impl FnMut(&str)) -> io::Result<()> {
+    let mut output = BufReader::new(output);
+    let mut line = Vec::new();
+    while output.read_until(b'\n', &mut line)? > 0 {
+        io::stdout().write_all(&line)?;
+        watch(String::from_utf8_lossy(line.trim_ascii_end()).as_ref());
+        line.clear();
+    }
+    Ok(())
 }
 
 fn succeeded(command: &Command, status: ExitStatus) -> Result<(), CommandError> {
@@ -78,6 +101,15 @@ mod tests {
     #[test]
     fn output_is_what_the_command_wrote() {
         assert_eq!(stdout(program("echo").arg("hello")).unwrap(), b"hello\n");
+    }
+
+    #[test]
+    fn a_watcher_sees_each_line_and_the_failure() {
+        let mut lines = Vec::new();
+        let done =
+            run_watched(program("sh").args(["-c", r"printf 'a\nb\377'; exit 1"]), |line| lines.push(line.to_owned()));
+        assert_eq!(lines, ["a", "b\u{fffd}"]);
+        assert!(matches!(done, Err(CommandError::Failed { .. })));
     }
 
     #[test]

@@ -3,12 +3,13 @@
 use std::env;
 use std::error::Error;
 use std::ffi::OsString;
+use std::fmt;
 use std::fs;
 use std::io;
 use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
-use crate::command::{cargo, is_on_path, program, run as run_command, stdout};
+use crate::command::{cargo, is_on_path, program, run as run_command, run_watched, stdout};
 
 /// Debian's packages that the tests run, each named like its program.
 const PACKAGES: [&str; 2] = ["docker-registry", "skopeo"];
@@ -42,7 +43,44 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     require_git()?;
     require_packages()?;
     run_command(cargo().args(["build", "--package", "bins"]))?;
-    Ok(run_command(cargo().args(["test", "--workspace"]).args(&args.cargo_test))?)
+
+    let mut totals = Totals::default();
+    let tested = run_watched(cargo().args(["test", "--workspace"]).args(&args.cargo_test), |line| totals.add(line));
+    println!("\n{totals}");
+    Ok(tested?)
+}
+
+/// The sum over all test binaries, each of which closes with a line of its own.
+#[derive(Default)]
+struct Totals {
+    passed: u64,
+    failed: u64,
+    skipped: u64,
+}
+
+impl Totals {
+    /// Takes what a line like `test result: ok. 3 passed; 0 failed; 1 ignored; …` says; other lines say nothing.
+    fn add(&mut self, line: &str) {
+        let Some((_, counts)) = line.strip_prefix("test result: ").and_then(|rest| rest.split_once(". ")) else {
+            return;
+        };
+        for count in counts.split("; ") {
+            let (number, what) = count.split_once(' ').unwrap_or_default();
+            let number: u64 = number.parse().unwrap_or_default();
+            match what {
+                "passed" => self.passed += number,
+                "failed" => self.failed += number,
+                "ignored" => self.skipped += number,
+                _ => {}
+            }
+        }
+    }
+}
+
+impl fmt::Display for Totals {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{} passed, {} failed, {} skipped", self.passed, self.failed, self.skipped)
+    }
 }
 
 fn require_git() -> Result<(), Box<dyn Error>> {
@@ -128,8 +166,10 @@ impl<'a> ServicesOff<'a> {
 
 impl Drop for ServicesOff<'_> {
     fn drop(&mut self) {
-        if let Some(Err(error)) = self.ours.map(fs::remove_file) {
-            eprintln!("warning: /usr/sbin/policy-rc.d could not be removed, so packages start no service: {error}");
+        if let Some(policy) = self.ours
+            && let Err(error) = fs::remove_file(policy)
+        {
+            eprintln!("warning: {} could not be removed, so packages start no service: {error}", policy.display());
         }
     }
 }
@@ -145,6 +185,21 @@ mod tests {
         assert_eq!(git_version("git version 3.0.windows.1"), Some((3, 0)));
         assert_eq!(git_version("hub version 2.14"), None);
         assert!((2, 4) < GIT && GIT < (2, 40));
+    }
+
+    #[test]
+    fn totals_are_summed_over_all_test_binaries() {
+        let mut totals = Totals::default();
+        for line in [
+            "running 3 tests",
+            "test a ... ok",
+            "test result: ok. 3 passed; 0 failed; 1 ignored; 0 measured; 7 filtered out; finished in 0.00s",
+            "test result: FAILED. 40 passed; 2 failed; 0 ignored; 0 measured; 0 filtered out; finished in 1.25s",
+            "",
+        ] {
+            totals.add(line);
+        }
+        assert_eq!(totals.to_string(), "43 passed, 2 failed, 1 skipped");
     }
 
     #[test]
