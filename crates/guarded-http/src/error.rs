@@ -1,4 +1,4 @@
-use std::{fmt, sync::Arc, time::Duration};
+use std::{fmt, io, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 use url::Url;
@@ -105,6 +105,15 @@ pub enum HttpError {
         /// What the HTTP library says.
         source: reqwest::Error,
     },
+    /// The server does not speak TLS, or shows a certificate that is not trusted for its name. It saw nothing of the
+    /// request.
+    #[error("{call}: the server cannot be trusted to be itself")]
+    Tls {
+        /// The request.
+        call: Call,
+        /// What the HTTP library says.
+        source: reqwest::Error,
+    },
     /// The connection broke, or the answer ended early. The server may have acted.
     #[error("{call}: the connection broke")]
     Broken {
@@ -189,6 +198,18 @@ pub enum HttpError {
 }
 
 impl HttpError {
+    /// Why no answer came.
+    pub(crate) fn of_transport(call: Call, error: reqwest::Error) -> Self {
+        let source = error.without_url();
+        if !source.is_connect() {
+            Self::Broken { call, source }
+        } else if is_tls(&source) {
+            Self::Tls { call, source }
+        } else {
+            Self::Connect { call, source }
+        }
+    }
+
     /// Whether the same request may succeed later: transport faults and 408, 429, 500, 502, 503 and 504.
     #[must_use]
     pub fn is_retryable(&self) -> bool {
@@ -217,6 +238,23 @@ impl HttpError {
 /// Whether a status says that the server cannot answer now.
 pub(crate) fn is_temporary(status: StatusCode) -> bool {
     matches!(status.as_u16(), 408 | 429 | 500 | 502 | 503 | 504)
+}
+
+/// Whether a connection was made and then refused by this side: rustls reports what it does not accept as invalid data.
+fn is_tls(error: &reqwest::Error) -> bool {
+    let mut cause: Option<&(dyn std::error::Error + 'static)> = Some(error);
+    while let Some(error) = cause {
+        let io = error.downcast_ref::<io::Error>();
+        if io.is_some_and(|error| error.kind() == io::ErrorKind::InvalidData) {
+            return true;
+        }
+        // An I/O error's source is that of the error which it wraps, not the wrapped one.
+        cause = match io.and_then(io::Error::get_ref) {
+            Some(wrapped) => Some(wrapped),
+            None => error.source(),
+        };
+    }
+    false
 }
 
 fn toward(origin: Option<&Origin>) -> String {

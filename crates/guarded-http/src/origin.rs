@@ -93,13 +93,18 @@ fn canonical(address: Ipv6Addr) -> String {
     url::Host::<&str>::Ipv6(address).to_string().trim_matches(['[', ']']).to_owned()
 }
 
+impl fmt::Display for Scheme {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Http => "http",
+            Self::Https => "https",
+        })
+    }
+}
+
 impl fmt::Display for Origin {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        let scheme = match self.scheme {
-            Scheme::Http => "http",
-            Scheme::Https => "https",
-        };
-        write!(f, "{scheme}://{}", self.host)?;
+        write!(f, "{}://{}", self.scheme, self.host)?;
         if self.port == self.scheme.default_port() { Ok(()) } else { write!(f, ":{}", self.port) }
     }
 }
@@ -116,9 +121,8 @@ impl FromStr for Origin {
         }
         // The URL standard reads `127.1`, full-width digits and more as other hosts: what is not said plainly is refused.
         let plain = text.strip_suffix('/').unwrap_or(text).to_ascii_lowercase();
-        let with_port =
-            format!("{}:{}", origin.to_string().trim_end_matches(&format!(":{}", origin.port)), origin.port);
-        if plain == origin.to_string() || plain == with_port {
+        let Self { scheme, host, port } = &origin;
+        if plain == origin.to_string() || plain == format!("{scheme}://{host}:{port}") {
             Ok(origin)
         } else if plain.contains('@') {
             Err(OriginError::Extra)

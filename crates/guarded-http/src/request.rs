@@ -159,10 +159,7 @@ impl<'a> Request<'a> {
         }
         match result {
             Ok(response) => Opened::new(call(), limits, response),
-            Err(source) if source.is_connect() => {
-                Err(HttpError::Connect { call: call(), source: source.without_url() })
-            }
-            Err(source) => Err(HttpError::Broken { call: call(), source: source.without_url() }),
+            Err(error) => Err(HttpError::of_transport(call(), error)),
         }
     }
 }

@@ -182,8 +182,7 @@ impl Opened {
                 HttpError::Deadline { call }
             });
         };
-        let chunk =
-            chunk.map_err(|source| HttpError::Broken { call: self.call.clone(), source: source.without_url() })?;
+        let chunk = chunk.map_err(|error| HttpError::of_transport(self.call.clone(), error))?;
         self.waited += start.elapsed();
         self.received += chunk.as_ref().map_or(0, Bytes::len);
         if self.received >= STALL_BYTES {

@@ -47,6 +47,15 @@ async fn a_body_has_a_cap_whatever_its_length_claims() {
 }
 
 #[tokio::test]
+async fn a_body_of_unknown_length_has_the_same_cap() {
+    let chunked = "HTTP/1.1 200 OK\r\nConnection: close\r\nTransfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n";
+    let server = Server::start(|_, _| Answer::Bytes(chunked.as_bytes().to_vec())).await;
+    let client = client(&server);
+    assert_eq!(get(&client, 5).await.unwrap().bytes(), &Bytes::from("12345"));
+    assert!(matches!(get(&client, 4).await, Err(HttpError::TooLarge { cap: 4, .. })));
+}
+
+#[tokio::test]
 async fn an_endless_explanation_of_an_error_is_cut() {
     let server =
         Server::start(|_, _| Answer::Endless(head("404 Not Found", &[], 1 << 30), vec![b'x'; 64 * 1024])).await;

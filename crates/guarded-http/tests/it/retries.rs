@@ -1,7 +1,7 @@
 use std::time::Duration;
 
 use guarded_http::{Client, Credentials, HttpError, Limits, Method, StatusCode, Upload};
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{io::AsyncWriteExt, net::TcpListener, time::Instant};
 
 use crate::{
     credentials::origin,
@@ -74,6 +74,21 @@ async fn a_server_that_is_not_there_is_tried_until_the_deadline() {
     assert!(*attempts >= 2 && u64::from(*attempts) == client.requests());
     assert!(matches!(**last, HttpError::Connect { .. }), "{last}");
     assert!(error.is_retryable());
+}
+
+#[tokio::test]
+async fn a_server_that_cannot_prove_who_it_is_is_not_tried_again() {
+    let plain = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let secure = format!("https://{}", plain.local_addr().unwrap()).parse().unwrap();
+    tokio::spawn(async move {
+        while let Ok((mut socket, _)) = plain.accept().await {
+            drop(socket.write_all(b"HTTP/1.1 400 Bad Request\r\n\r\n").await);
+        }
+    });
+    let client = Client::new(secure, &Credentials::Anonymous, limits()).unwrap();
+    let error = client.request(Method::GET, "/").unwrap().send(10).await.unwrap_err();
+    assert!(matches!(error, HttpError::Tls { .. }) && !error.is_retryable(), "{error:?}");
+    assert_eq!(client.requests(), 1);
 }
 
 #[tokio::test]

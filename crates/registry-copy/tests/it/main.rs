@@ -12,6 +12,7 @@ mod behaviour;
 mod conformance;
 mod corpus;
 mod faults;
+mod http;
 mod http_real;
 mod layout;
 mod liars;

@@ -1,0 +1,400 @@
+//! Servers that lie, break, or send the client elsewhere.
+
+use std::time::Duration;
+
+use guarded_http::{Credentials, HttpError, Limits};
+use registry_copy::{Descriptor, Manifest, ManifestError, Put, Registry, RegistryError, http::HttpRegistry};
+use release::{Digest, Repository, Tag};
+use tokio::time::Instant;
+
+use crate::corpus::{IMAGE, INDEX, LAYER, describe, json, repository, tag};
+
+#[path = "../../../guarded-http/tests/it/server.rs"]
+mod server;
+
+use server::{Answer, Server, head, reply};
+
+const DIGEST: &str = "Docker-Content-Digest";
+
+fn registry(server: &Server) -> HttpRegistry {
+    let limits = Limits {
+        connect: Duration::from_secs(5),
+        stall: Duration::from_secs(5),
+        deadline: Instant::now() + Duration::from_secs(20),
+    };
+    let credentials = Credentials::Basic { user: "robot".into(), password: "open sesame".into() };
+    HttpRegistry::new(&server.address.to_string().parse().unwrap(), &credentials, limits).unwrap()
+}
+
+/// An image that needs nothing but its config.
+fn image(content: &str) -> Manifest {
+    let config = json(&describe("application/vnd.oci.image.config.v1+json", content.as_bytes()));
+    let document = format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[]}}"#);
+    Manifest::parse(None, document.into()).unwrap()
+}
+
+fn served(manifest: &Manifest) -> Answer {
+    reply("200 OK", &[("Content-Type", manifest.media_type())], manifest.bytes())
+}
+
+fn not_found() -> Answer {
+    reply("404 Not Found", &[("Content-Type", "application/json")], br#"{"errors":[{"code":"MANIFEST_UNKNOWN"}]}"#)
+}
+
+fn blob(content: &'static str) -> (Descriptor, registry_copy::Chunks) {
+    let chunks = futures_util::stream::iter([Ok(content.into())]);
+    (describe(LAYER, content.as_bytes()), Box::pin(chunks))
+}
+
+/// The first lines of the requests, up to the query.
+fn asked(server: &Server) -> Vec<String> {
+    let line = |request: &String| request.split([' ', '?']).take(2).collect::<Vec<_>>().join(" ");
+    server.seen().iter().map(line).collect()
+}
+
+#[tokio::test]
+async fn the_bytes_decide_what_was_read() {
+    let (wanted, other) = (image("wanted"), image("other"));
+    let claims = [wanted.digest().to_string(), other.digest().to_string(), "sha512:00".to_owned(), String::new()];
+    let (body, claimed) = (wanted.clone(), claims.clone());
+    let server = Server::start(move |number, _| {
+        let headers = [("Content-Type", IMAGE), (DIGEST, claimed[number / 2].as_str())];
+        reply("200 OK", &headers, body.bytes())
+    })
+    .await;
+    let registry = registry(&server);
+    for claim in &claims {
+        let resolved = registry.resolve(&repository(), &tag()).await;
+        let read = registry.manifest(&repository(), &wanted.digest()).await;
+        if *claim == claims[0] {
+            assert_eq!(resolved.unwrap(), Some(wanted.digest()));
+            assert_eq!(read.unwrap(), Some(wanted.clone()));
+            continue;
+        }
+        for error in [resolved.unwrap_err(), read.unwrap_err()] {
+            let lie = error.is_integrity()
+                && matches!(error, RegistryError::DigestMismatch { found, .. } if found == wanted.digest());
+            assert!(
+                lie || (*claim != claims[1] && matches!(error, RegistryError::Protocol { .. })),
+                "{claim}: {error}"
+            );
+        }
+    }
+    // Another valid manifest, with no header to give it away.
+    let error = registry_of(served(&other)).await.manifest(&repository(), &wanted.digest()).await.unwrap_err();
+    assert!(matches!(error, RegistryError::DigestMismatch { found, .. } if found == other.digest()), "{error}");
+}
+
+/// A registry with one answer to everything.
+async fn registry_of(answer: Answer) -> HttpRegistry {
+    let answer = std::sync::Mutex::new(Some(answer));
+    let server = Server::start(move |_, _| answer.lock().unwrap().take().unwrap_or_else(not_found)).await;
+    registry(&server)
+}
+
+#[tokio::test]
+async fn a_manifest_is_served_as_what_it_is() {
+    let manifest = image("x");
+    let as_index = reply("200 OK", &[("Content-Type", INDEX)], manifest.bytes());
+    let error = registry_of(as_index).await.manifest(&repository(), &manifest.digest()).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Manifest(ManifestError::TwoTypes { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn a_manifest_of_50_mib_is_refused_before_it_is_read() {
+    let server = Server::start(|number, _| {
+        let chunked = format!("HTTP/1.1 200 OK\r\nContent-Type: {IMAGE}\r\nTransfer-Encoding: chunked\r\n\r\n");
+        match number % 2 {
+            0 => Answer::Hang(head("200 OK", &[("Content-Type", IMAGE)], 50 << 20)),
+            _ => Answer::Endless(chunked.into_bytes(), [b"10000\r\n".as_slice(), &[b' '; 0x10000], b"\r\n"].concat()),
+        }
+    })
+    .await;
+    let registry = registry(&server);
+    for _ in 0..2 {
+        let errors = [
+            registry.resolve(&repository(), &tag()).await.unwrap_err(),
+            registry.manifest(&repository(), &Digest::of(b"")).await.unwrap_err(),
+        ];
+        for error in errors {
+            assert!(matches!(error, RegistryError::Manifest(ManifestError::TooLarge)), "{error}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn an_endless_error_is_cut() {
+    let endless = Answer::Endless(head("403 Forbidden", &[], 1 << 30), vec![b'x'; 1 << 16]);
+    let error = registry_of(endless).await.resolve(&repository(), &tag()).await.unwrap_err();
+    assert!(error.to_string().len() < 500 && error.to_string().contains("403 Forbidden: xxx"), "{error}");
+    assert!(!error.is_retryable());
+}
+
+/// What a put under a tag sees: what the tag held before, the answer to PUT, and what the tag holds then.
+async fn put(
+    before: Option<&Manifest>,
+    answer: fn() -> Answer,
+    after: Option<&Manifest>,
+) -> (Result<Put, RegistryError>, Vec<String>) {
+    let holds = [before.cloned(), after.cloned()];
+    let put_before = std::sync::atomic::AtomicBool::new(false);
+    let server = Server::start(move |_, request| {
+        let was_put = put_before.load(std::sync::atomic::Ordering::SeqCst);
+        if request.starts_with("PUT ") {
+            put_before.store(true, std::sync::atomic::Ordering::SeqCst);
+            return if was_put { reply("201 Created", &[], b"") } else { answer() };
+        }
+        holds[usize::from(was_put)].as_ref().map_or_else(not_found, served)
+    })
+    .await;
+    let outcome = registry(&server).put(&repository(), &image("ours"), Some(&tag())).await;
+    let methods = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    (outcome, methods)
+}
+
+#[tokio::test]
+async fn the_tag_decides_what_became_of_a_put() {
+    let (ours, theirs) = (image("ours"), image("theirs"));
+    let created = || reply("201 Created", &[], b"");
+    let lost = || Answer::Bytes(Vec::new());
+    let half = || Answer::Bytes(head("201 Created", &[], 10));
+    let broken = || reply("500 Internal Server Error", &[], b"");
+    let refused = || reply("400 Bad Request", &[], b"ImageAlreadyExists");
+    let redirected = || reply("307 Temporary Redirect", &[("Location", "http://127.0.0.1:1/")], b"");
+
+    let (outcome, asked) = put(Some(&ours), created, None).await;
+    assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET"));
+    let (outcome, asked) = put(Some(&theirs), created, None).await;
+    assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Held(theirs.digest()), "GET"));
+    let (outcome, asked) = put(None, created, None).await;
+    assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET PUT"));
+
+    for fault in [lost, half, broken, refused, redirected] {
+        let (outcome, asked) = put(None, fault, Some(&ours)).await;
+        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET PUT GET"));
+        let (outcome, asked) = put(None, fault, Some(&theirs)).await;
+        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Held(theirs.digest()), "GET PUT GET"));
+    }
+    for temporary in [lost, half, broken] {
+        let (outcome, asked) = put(None, temporary, None).await;
+        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET PUT GET PUT"));
+    }
+    for (final_answer, asked_for) in [(refused as fn() -> Answer, "GET PUT GET"), (redirected, "GET PUT GET")] {
+        let (outcome, asked) = put(None, final_answer, None).await;
+        let error = outcome.unwrap_err();
+        assert!(!error.is_retryable(), "{error}");
+        assert_eq!(asked.join(" "), asked_for);
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_stored_other_bytes_is_caught() {
+    let answer = || reply("201 Created", &[(DIGEST, &Digest::of(b"other").to_string())], b"");
+    let (outcome, _) = put(None, answer, Some(&image("ours"))).await;
+    assert!(outcome.as_ref().is_err_and(RegistryError::is_integrity), "{outcome:?}");
+
+    let server = Server::start(move |_, request| match request.split(' ').next() {
+        Some("POST") => reply("202 Accepted", &[("Location", "/upload")], b""),
+        _ => answer(),
+    })
+    .await;
+    let registry = registry(&server);
+    let by_digest = registry.put(&repository(), &image("ours"), None).await;
+    assert!(by_digest.as_ref().is_err_and(RegistryError::is_integrity), "{by_digest:?}");
+    let (descriptor, bytes) = blob("content");
+    let stored = registry.put_blob(&repository(), &descriptor, bytes).await;
+    assert!(stored.as_ref().is_err_and(RegistryError::is_integrity), "{stored:?}");
+}
+
+#[tokio::test]
+async fn an_upload_stays_on_its_server() {
+    let other = Server::start(|_, _| reply("201 Created", &[], b"")).await;
+    let port = other.address.port();
+    let refused = [
+        format!("http://127.0.0.1:{port}/upload"),
+        format!("//127.0.0.1:{port}/upload"),
+        format!("https://127.0.0.1:{port}/upload"),
+        format!("http://localhost:{port}/upload"),
+        format!("/\\127.0.0.1:{port}/upload"),
+        format!("\\\\127.0.0.1:{port}\\upload"),
+        format!("http://[::ffff:127.0.0.1]:{port}/upload"),
+        format!("http://2130706433:{port}/upload"),
+        "http://169.254.169.254/latest/meta-data".to_owned(),
+        "https://evil.example/upload".to_owned(),
+        "http://OWN@evil.example/upload".to_owned(),
+        "https://OWN/upload".to_owned(),
+        "http://user:password@OWN/upload".to_owned(),
+        "http://OWN.evil.example/upload".to_owned(),
+        "/upload#fragment".to_owned(),
+        "file:///etc/passwd".to_owned(),
+    ];
+    let accepted = [
+        "http://OWN/upload?_state=a%2Bb%3D",
+        "/upload?_state=a%2Bb%3D",
+        "../../../../../upload?_state=a%2Bb%3D",
+        "/upload",
+    ];
+    for location in refused.iter().map(String::as_str).chain(accepted) {
+        let text = location.to_owned();
+        let server = Server::start(move |_, request| {
+            let own =
+                request.lines().find_map(|line| line.to_lowercase().strip_prefix("host: ").map(str::to_owned)).unwrap();
+            match request.split(' ').next() {
+                Some("POST") => reply("202 Accepted", &[("Location", &text.replace("OWN", &own))], b""),
+                _ => reply("201 Created", &[], b""),
+            }
+        })
+        .await;
+        let (descriptor, bytes) = blob("content");
+        let stored = registry(&server).put_blob(&repository(), &descriptor, bytes).await;
+        if accepted.contains(&location) {
+            stored.unwrap();
+            let put = server.seen()[1].clone();
+            let query = location.split_once('?').map(|(_, state)| format!("{state}&")).unwrap_or_default();
+            assert!(put.starts_with(&format!("PUT /upload?{query}digest={} HTTP", descriptor.digest)), "{put}");
+            assert!(put.ends_with("\r\n\r\ncontent"), "{put}");
+        } else {
+            let error = stored.unwrap_err();
+            let known =
+                matches!(error, RegistryError::Http(HttpError::ForeignOrigin { .. } | HttpError::Reference { .. }));
+            assert!(known && !error.to_string().contains("password"), "{location}: {error}");
+            assert_eq!(server.seen().len(), 1, "{location}");
+        }
+    }
+    assert_eq!(other.seen(), Vec::<String>::new());
+}
+
+#[tokio::test]
+async fn a_blob_that_is_not_mounted_leaves_no_session() {
+    let server = Server::start(|_, request| match request.split(' ').next() {
+        Some("POST") => reply("202 Accepted", &[("Location", "/session?s=1")], b""),
+        _ => reply("204 No Content", &[], b""),
+    })
+    .await;
+    let from: Repository = "other/repository".parse().unwrap();
+    let (descriptor, _) = blob("content");
+    assert!(!registry(&server).mount(&repository(), &from, &descriptor).await.unwrap());
+    let seen = server.seen();
+    let query = format!("POST /v2/{}/blobs/uploads/?mount={}&from={from} HTTP", repository(), descriptor.digest);
+    assert!(seen[0].starts_with(&query), "{}", seen[0]);
+    assert!(seen[1].starts_with("DELETE /session?s=1 HTTP"), "{}", seen[1]);
+}
+
+#[tokio::test]
+async fn a_source_that_breaks_off_ends_the_upload() {
+    let server = Server::start(|_, request| match request.split(' ').next() {
+        Some("POST") => reply("202 Accepted", &[("Location", "/session")], b""),
+        _ => reply("201 Created", &[], b""),
+    })
+    .await;
+    let (descriptor, _) = blob("content");
+    let broken = futures_util::stream::iter([Ok("cont".into()), Err(RegistryError::BrokenOff)]);
+    let error = registry(&server).put_blob(&repository(), &descriptor, Box::pin(broken)).await.unwrap_err();
+    assert!(matches!(error, RegistryError::BrokenOff), "{error}");
+}
+
+#[tokio::test]
+async fn a_blob_has_the_size_that_is_said_of_it() {
+    let server = Server::start(|_, request| {
+        let length = if request.contains(&Digest::of(b"there").to_string()) { 5 } else { 6 };
+        Answer::Bytes(head("200 OK", &[], length))
+    })
+    .await;
+    let there = describe(LAYER, b"there");
+    let other = describe(LAYER, b"other");
+    assert_eq!(registry(&server).missing(&repository(), std::slice::from_ref(&there)).await.unwrap(), []);
+    let error = registry(&server).missing(&repository(), &[there, other]).await.unwrap_err();
+    assert!(matches!(error, RegistryError::SizeMismatch { expected: 5, found: 6, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_registry_refuses_is_said_plainly() {
+    let json = [("Content-Type", "application/json")];
+    let unknown = reply("404 Not Found", &json, br#"{"errors":[{"code":"NAME_UNKNOWN","detail":{"name":"x"}}]}"#);
+    let (descriptor, bytes) = blob("content");
+    let error = registry_of(unknown).await.put_blob(&repository(), &descriptor, bytes).await.unwrap_err();
+    assert!(matches!(&error, RegistryError::NoRepository { repository: found } if *found == repository()), "{error}");
+
+    let bearer = [("WWW-Authenticate", "Bearer realm=\"https://evil.example/token?canary=1\",service=\"x\"")];
+    let error =
+        registry_of(reply("401 Unauthorized", &bearer, b"")).await.resolve(&repository(), &tag()).await.unwrap_err();
+    assert!(
+        matches!(&error, RegistryError::Unauthorized { scheme: Some(scheme), .. } if scheme == "Bearer"),
+        "{error}"
+    );
+    assert!(!error.to_string().contains("evil"), "{error}");
+
+    let part = Digest::of(b"part");
+    for detail in [format!("\"{part}\""), format!("{{\"digest\":\"{part}\"}}")] {
+        let body = format!(r#"{{"errors":[{{"code":"MANIFEST_BLOB_UNKNOWN","detail":{detail}}}]}}"#);
+        let refused = reply("400 Bad Request", &json, body.as_bytes());
+        let error = registry_of(refused).await.put(&repository(), &image("x"), None).await.unwrap_err();
+        assert!(matches!(error, RegistryError::PartMissing { part: found, .. } if found == part), "{error}");
+    }
+}
+
+fn page(entries: &[Descriptor], link: Option<&str>) -> Answer {
+    let list: Vec<_> = entries.iter().map(json).collect();
+    let body = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, list.join(","));
+    let headers: Vec<_> = [("Content-Type", INDEX)].into_iter().chain(link.map(|link| ("Link", link))).collect();
+    reply("200 OK", &headers, body.as_bytes())
+}
+
+#[tokio::test]
+async fn referrers_come_in_pages_from_one_server() {
+    let subject = Digest::of(b"subject");
+    let entries: Vec<_> = (0..3).map(|n| describe(IMAGE, format!("{n}").as_bytes())).collect();
+    let pages = entries.clone();
+    let server = Server::start(move |number, _| {
+        let links = [Some("</v2/next?n=1>; rel=\"next\""), Some("<next?n=2>; rel=\"next\""), None];
+        page(&pages[number..=number], links[number])
+    })
+    .await;
+    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
+    assert_eq!(
+        asked(&server),
+        [format!("GET /v2/{}/referrers/{subject}", repository()), "GET /v2/next".into(), "GET /v2/next".into()]
+    );
+
+    let loops = Server::start(|_, _| page(&[], Some("</v2/again>; rel=\"next\""))).await;
+    let error = registry(&loops).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && loops.seen().len() == 2, "{error}");
+
+    let foreign = Server::start(|_, _| page(&[], Some("<https://evil.example/>; rel=\"next\""))).await;
+    let error = registry(&foreign).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Http(HttpError::ForeignOrigin { .. })), "{error}");
+
+    let flood = Server::start(move |number, _| {
+        page(&vec![entries[0].clone(); 300], Some(&format!("</v2/{number}>; rel=\"next\"")))
+    })
+    .await;
+    let error = registry(&flood).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && flood.seen().len() == 4, "{error}");
+
+    let sign_in = reply("200 OK", &[("Content-Type", "text/html")], b"<html>sign in</html>");
+    let error = registry_of(sign_in).await.referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Http(HttpError::NotJson { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn referrers_without_an_api_are_under_a_tag() {
+    let subject = Digest::of(b"subject");
+    let entries = [describe(IMAGE, b"1"), describe(INDEX, b"2")];
+    let listed = entries.clone();
+    let fallback = format!("/v2/{}/manifests/sha256-{}", repository(), subject.hex());
+    let path = fallback.clone();
+    let server = Server::start(move |_, request| {
+        if request.contains(&path) { page(&listed, None) } else { reply("404 Not Found", &[], b"404 page not found") }
+    })
+    .await;
+    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
+    assert_eq!(asked(&server)[1], format!("GET {fallback}"));
+    let nothing: Vec<Descriptor> = registry_of(not_found()).await.referrers(&repository(), &subject).await.unwrap();
+    assert_eq!(nothing, []);
+}
+
+#[tokio::test]
+async fn a_tag_that_nobody_holds_is_an_answer() {
+    let other: Tag = "48214".parse().unwrap();
+    assert_eq!(registry_of(not_found()).await.resolve(&repository(), &other).await.unwrap(), None);
+}
