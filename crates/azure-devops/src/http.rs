@@ -6,7 +6,7 @@ use ::http::{HeaderName, Method, StatusCode, header};
 use async_trait::async_trait;
 use futures_util::future::try_join_all;
 use guarded_http::{Client, Credentials, Limits, Origin, Response};
-use jiff::{Timestamp, fmt::rfc2822};
+use jiff::{SignedDuration, Timestamp, fmt::rfc2822};
 use release::BuildId;
 use serde::de::IgnoredAny;
 use url::{Url, form_urlencoded};
@@ -182,7 +182,10 @@ fn parsed<T>(what: Resource, document: Result<T, DocumentError>) -> Result<T, Az
     document.map_err(|source| AzureError::Document { what, source })
 }
 
+/// The server's clock: the end of the second that `Date` names. What happened in that second is not in the future, and
+/// an approval is never taken for younger than it is.
 fn date(what: Resource, response: &Response) -> Result<Timestamp, AzureError> {
     let text = response.header(&header::DATE).ok_or(AzureError::NoDate { what })?;
-    rfc2822::parse(text).map(|zoned| zoned.timestamp()).map_err(|_| AzureError::NoDate { what })
+    let second = rfc2822::parse(text).map_err(|_| AzureError::NoDate { what })?.timestamp();
+    second.checked_add(SignedDuration::from_secs(1)).map_err(|_| AzureError::NoDate { what })
 }

@@ -28,7 +28,7 @@ impl Both {
     async fn start() -> Self {
         let seconds = Arc::new(AtomicI64::new(1_790_000_000));
         let clock = Arc::clone(&seconds);
-        let now = move || Timestamp::from_second(clock.load(Ordering::Relaxed)).unwrap();
+        let now = move || Timestamp::new(clock.load(Ordering::Relaxed), 700_000_000).unwrap();
         let memory = Arc::new(memory::Server::new(now));
         let server = ReleaseServer::start(Arc::clone(&memory), "acme", "forge", "token").await.unwrap();
         let url = server.url().parse().unwrap();
@@ -52,7 +52,10 @@ impl Both {
     async fn same(&self) {
         self.seconds.fetch_add(60, Ordering::Relaxed);
         for (stage, source) in [("QA", None), ("Prod-Wealth", Some("QA"))] {
-            let expected = self.memory.release(880, stage, source).await.unwrap();
+            let mut expected = self.memory.release(880, stage, source).await.unwrap();
+            // Over HTTP it is the end of the second that the `Date` names.
+            let fraction = expected.as_of.subsec_nanosecond();
+            expected.as_of += jiff::SignedDuration::new(1, -fraction);
             for client in &self.clients {
                 assert_eq!(client.release(880, stage, source).await.unwrap(), expected);
             }
@@ -94,6 +97,18 @@ async fn http_says_what_the_memory_says() {
     both.memory.end(880, "Prod-Wealth", End::Failed).unwrap();
     both.memory.begin(880, "Prod-Wealth", &bo).unwrap();
     both.same().await;
+}
+
+#[tokio::test]
+async fn what_was_just_approved_is_not_in_the_future() {
+    let both = Both::start().await;
+    let (ana, bo) = (person(1, "Ana"), person(2, "Bo"));
+    both.memory.add_release(APPS[0].release(880, "48213".parse().unwrap(), &ana)).unwrap();
+    both.memory.begin(880, "Prod-Wealth", &ana).unwrap();
+    let approval = both.memory.ask(880, "Prod-Wealth", APPROVERS).unwrap();
+    both.memory.answer(approval, &bo, Answer::Approve).unwrap();
+    let release = both.clients[0].release(880, "Prod-Wealth", None).await.unwrap();
+    assert!(release.stage.approvals[0].given_at.unwrap() <= release.as_of);
 }
 
 #[tokio::test]
