@@ -3,7 +3,7 @@
 use bytes::Bytes;
 use jiff::Timestamp;
 use ledger::{Change, Edit, From, Prepend, Read, Scalar};
-use policy::{Approval, Fact, Facts, Permit, Request, Step};
+use policy::{Fact, Facts, Permit, Request, Step};
 use record::{Act, ActKind, Approvals, Copied, CopyOutcome, Decided, Entry, Predicate, ReleaseStage, Subject};
 use registry_copy::{Destination, Registry, Source};
 use release::{Actor, Artifact, Authority, Digest, Reference};
@@ -192,20 +192,6 @@ fn time_left(permit: &Permit, now: Timestamp) -> std::time::Duration {
     permit.expires().duration_since(now).try_into().unwrap_or_default()
 }
 
-/// The approvals that count for the attempt in progress, where the target asks for any.
-pub(crate) fn approvals<'f>(scene: &Scene, facts: &'f Facts) -> impl Iterator<Item = (&'f Approval, &'f Actor)> {
-    let release = match &facts.release {
-        Fact::Known(release) if scene.target.approval.required > 0 => Some(release),
-        _ => None,
-    };
-    release.into_iter().flat_map(|release| {
-        let current = move |approval: &&Approval| {
-            approval.approved && !approval.automated && Some(approval.attempt) == release.stage.attempt
-        };
-        release.stage.approvals.iter().filter(current).filter_map(|a| Some((a, a.approver.as_ref()?)))
-    })
-}
-
 fn entry(
     world: &World<'_>,
     scene: &Scene,
@@ -224,12 +210,13 @@ fn entry(
         Some(copy) if !copy.already_present => CopyOutcome::Copied,
         _ => CopyOutcome::AlreadyPresent,
     };
-    let given = approvals(scene, facts).filter_map(|(approval, approver)| {
+    let given = permitted.approvals.iter().filter_map(|approval| {
+        let approver = approval.approver.clone()?;
         Some(record::Approval {
             id: approval.id,
-            approver: approver.clone(),
             at: approval.given_at?,
-            group: (approver_guid(approver) != Some(&approval.asked)).then(|| approval.asked.clone()),
+            group: (approver_guid(&approver) != Some(&approval.asked)).then(|| approval.asked.clone()),
+            approver,
         })
     });
     Ok(Entry::new(Predicate::Act(Box::new(Act {

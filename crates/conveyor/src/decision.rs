@@ -1,7 +1,7 @@
 //! From a scene to permits: pin each digest, gather the facts, ask the rules.
 
 use futures_util::future::try_join_all;
-use policy::{Facts, Intent, Permit, Request, RuleSet, Step, Violation};
+use policy::{Approval, Facts, Intent, Permit, Request, RuleSet, Step, Violation};
 use release::{Artifact, BuildId, Digest, Environment};
 
 use crate::{
@@ -64,6 +64,8 @@ pub(crate) struct Permitted<'d> {
     pub(crate) standing: Standing,
     pub(crate) permit: Permit,
     pub(crate) facts: Facts,
+    /// The approvals that counted.
+    pub(crate) approvals: Vec<Approval>,
 }
 
 /// How a case's manifest stands to the build that is asked for.
@@ -160,13 +162,17 @@ impl<'w> Decision<'w> {
                 from: self.scene.source.as_ref().map(|source| source.name.clone()),
                 to: self.scene.target.name.clone(),
             };
-            let (verdicts, decided) = self.evaluate(case, request, &facts);
+            let parameters = self.parameters(case);
+            let approvals = policy::approvals_that_count(&parameters, &request, &facts).into_iter().cloned();
+            let approvals: Vec<Approval> = approvals.collect();
+            let (verdicts, decided) = self.evaluate(&parameters, request, &facts);
             if let Some(entry) = account.apps.get_mut(&case.app.name) {
                 entry.verdicts.clone_from(&verdicts);
-                entry.approvers = crate::act::approvals(&self.scene, &facts).map(|(_, by)| by.name.clone()).collect();
+                let names = approvals.iter().filter_map(|approval| approval.approver.as_ref());
+                entry.approvers = names.map(|approver| approver.name.clone()).collect();
             }
             match decided {
-                Ok(permit) => permitted.push(Permitted { case, artifact, standing, permit, facts }),
+                Ok(permit) => permitted.push(Permitted { case, artifact, standing, permit, facts, approvals }),
                 Err(violations) => denied.push(Denied { app: case.app.name.clone(), violations, verdicts }),
             }
         }
@@ -203,11 +209,11 @@ impl<'w> Decision<'w> {
 
     fn evaluate(
         &self,
-        case: &Case,
+        parameters: &policy::Parameters,
         request: Request,
         facts: &Facts,
     ) -> (Vec<policy::RuleVerdict>, Result<Permit, Vec<Violation>>) {
-        let rules = match RuleSet::safety(&self.parameters(case)).requiring(&self.scene.config.policy.require) {
+        let rules = match RuleSet::safety(parameters).requiring(&self.scene.config.policy.require) {
             Ok(rules) => rules,
             Err(missing) => {
                 let violation = Violation {

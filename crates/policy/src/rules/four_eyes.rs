@@ -47,6 +47,26 @@ impl Rule for FourEyes {
     }
 
     fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+        let (vote, approvals) = self.vote(request, facts)?;
+        vote.count(approvals, self.approval.required)
+    }
+}
+
+/// The approvals that `four-eyes` counts for a request: none where it does not apply, or where no approval could count.
+#[must_use]
+pub fn approvals_that_count<'f>(parameters: &Parameters, request: &Request, facts: &'f Facts) -> Vec<&'f Approval> {
+    let rule = FourEyes::new(parameters);
+    match rule.vote(request, facts) {
+        Ok((vote, approvals)) if rule.applies(request) => {
+            approvals.iter().filter(|approval| vote.approver(approval).is_ok()).collect()
+        }
+        _ => Vec::new(),
+    }
+}
+
+impl FourEyes {
+    /// What an approval of this request must be, and the approvals that there are.
+    fn vote<'s, 'f>(&'s self, request: &Request, facts: &'f Facts) -> Result<(Vote<'s>, &'f [Approval]), Violation> {
         let release = facts.release.require(&ID, "the release and its approvals")?;
         let build = facts.build.require(&ID, "who asked for the build")?;
         self.check_release(release, request.artifact.build)?;
@@ -68,11 +88,9 @@ impl Rule for FourEyes {
                 .cloned()
                 .collect(),
         };
-        vote.count(&release.stage.approvals, self.approval.required)
+        Ok((vote, &release.stage.approvals))
     }
-}
 
-impl FourEyes {
     /// The release is the configured one, for this build, and keeps its creator from approving.
     fn check_release(&self, release: &Release, build: BuildId) -> Result<(), Violation> {
         let Release { id, definition, stage, .. } = release;
