@@ -170,6 +170,11 @@ fn apps_and_environments() {
     refuses::<Environment>(&bad);
 }
 
+/// A name of 253 characters.
+fn longest_name() -> String {
+    ["a".repeat(61), "b".repeat(63), "c".repeat(63), "d".repeat(63)].join(".")
+}
+
 #[test]
 fn registries() {
     reads::<Authority>(&[
@@ -185,6 +190,7 @@ fn registries() {
         "333333333333.dkr.ecr.ap-southeast-2.amazonaws.com",
         "127.0.0.1.evil.com",
         "3com.example",
+        &longest_name(),
     ]);
     refuses::<Authority>(&[
         "",
@@ -241,7 +247,7 @@ fn registries() {
         "[localhost]",
         "[]",
         &format!("{}.example", "a".repeat(64)),
-        &vec!["a".repeat(50); 6].join("."),
+        &format!("a{}", longest_name()),
     ]);
 }
 
