@@ -109,8 +109,7 @@ impl<'a> Request<'a> {
     }
 
     fn may_repeat(&self, error: &HttpError) -> bool {
-        let unseen = matches!(error, HttpError::Connect { .. });
-        error.is_retryable() && (self.idempotent || unseen) && !matches!(self.body, Body::Spent)
+        error.is_retryable() && self.idempotent && !matches!(self.body, Body::Spent)
     }
 
     async fn attempt(&mut self, cap: usize) -> Result<Response, HttpError> {
