@@ -152,4 +152,27 @@ mod tests {
         assert_eq!(proven(source, "name: web\ntag: &a v2 # note\nlast: 1\n"), (false, true));
         assert_eq!(proven("tag: v1\n", "tag: v2\u{2028}a: b\n"), (false, false));
     }
+    #[test]
+    fn two_readings_of_a_value_are_told_apart() {
+        let key = "tag".parse().unwrap();
+        let agrees = |source: &str, value: Value| {
+            let tree = Tree::parse(source).unwrap();
+            let target = locate(&tree, None, &key).unwrap();
+            let mut documents = [Value::Mapping([("tag".into(), value)].into_iter().collect())];
+            second::at(&mut documents, &target, &key).is_some_and(|value| second::agrees(value, &target))
+        };
+        for (source, same, other) in [
+            ("tag: v1", Value::from("v1"), Value::from("v2")),
+            ("tag: v1", Value::from("v1"), Value::Null),
+            ("tag: 0x1f", Value::from(31), Value::from(32)),
+            ("tag: '31'", Value::from("31"), Value::from(31)),
+            ("tag: yes", Value::from("yes"), Value::from(true)),
+            ("tag: true", Value::from(true), Value::from(false)),
+            ("tag: null", Value::Null, Value::from("null")),
+            ("tag: ''", Value::from(""), Value::from("null")),
+        ] {
+            assert!(agrees(source, same), "{source}");
+            assert!(!agrees(source, other), "{source}");
+        }
+    }
 }

@@ -60,6 +60,7 @@ fn a_key_that_is_not_there_is_never_created() {
         ("images: {name: a}\n", "images[name=a].newTag", 1),
         ("list:\n  - a\n", "list.a", 1),
         ("a.b: c\n", "a.b", 1),
+        (": c\n", "~", 1),
     ];
     for (source, key, line) in cases {
         let expected = EditError::Missing { key: key.parse().unwrap(), line };
