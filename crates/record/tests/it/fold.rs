@@ -138,7 +138,7 @@ fn state(events: &[Event]) -> State {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(2000))]
+    #![proptest_config(ProptestConfig::with_cases(1000))]
 
     #[test]
     fn it_agrees_with_the_model(events in vec(event(), 0..14)) {
