@@ -41,7 +41,7 @@ pub(crate) fn run(command: &mut Command) -> Result<(), CommandError> {
 /// Runs a command whose output is shown as it comes, and hands each line of its stdout to `watch`.
 pub(crate) fn run_watched(command: &mut Command, mut watch: impl FnMut(&str)) -> Result<(), CommandError> {
     let mut child = command.stdout(Stdio::piped()).spawn().map_err(|source| not_started(command, source))?;
-    let passed_on = child.stdout.take().map_or(Ok(()), |stdout| pass_on(stdout, &mut watch));
+    let passed_on = child.stdout.take().map_or(Ok(()), |stdout| pass_on(stdout, &mut io::stdout(), &mut watch));
     let status = child.wait();
     let not_passed_on = |source| CommandError::Output { command: line(command), source };
     passed_on.map_err(not_passed_on)?;
@@ -59,11 +59,11 @@ pub(crate) fn is_on_path(name: &str, path: &OsStr) -> bool {
     env::split_paths(path).any(|directory| directory.join(name).is_file())
 }
 
-fn pass_on(output: impl Read, watch: &mut impl FnMut(&str)) -> io::Result<()> {
-    let mut output = BufReader::new(output);
+fn pass_on(from: impl Read, to: &mut impl Write, watch: &mut impl FnMut(&str)) -> io::Result<()> {
+    let mut from = BufReader::new(from);
     let mut line = Vec::new();
-    while output.read_until(b'\n', &mut line)? > 0 {
-        io::stdout().write_all(&line)?;
+    while from.read_until(b'\n', &mut line)? > 0 {
+        to.write_all(&line)?;
         watch(String::from_utf8_lossy(line.trim_ascii_end()).as_ref());
         line.clear();
     }
@@ -104,12 +104,18 @@ mod tests {
     }
 
     #[test]
-    fn a_watcher_sees_each_line_and_the_failure() {
-        let mut lines = Vec::new();
-        let done =
-            run_watched(program("sh").args(["-c", r"printf 'a\nb\377'; exit 1"]), |line| lines.push(line.to_owned()));
+    fn output_is_passed_on_byte_for_byte_and_watched_as_text() {
+        let (mut shown, mut lines) = (Vec::new(), Vec::new());
+        pass_on(&b"a\r\nb\xff"[..], &mut shown, &mut |line: &str| lines.push(line.to_owned())).unwrap();
+        assert_eq!(shown, b"a\r\nb\xff");
         assert_eq!(lines, ["a", "b\u{fffd}"]);
-        assert!(matches!(done, Err(CommandError::Failed { .. })));
+    }
+
+    #[test]
+    fn a_watched_command_can_fail() {
+        assert!(run_watched(program("sh").args(["-c", "exit 0"]), |_| ()).is_ok());
+        let failed = run_watched(program("sh").args(["-c", "exit 1"]), |_| ());
+        assert!(matches!(failed, Err(CommandError::Failed { .. })));
     }
 
     #[test]

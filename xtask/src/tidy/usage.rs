@@ -1,4 +1,4 @@
-//! That each dependency that is declared is used: a normal one in src/, one for tests anywhere in the crate.
+//! That each dependency that is declared is used: a normal one outside of tests, one for tests anywhere in the crate.
 
 use super::manifest::{Manifest, line_of};
 use super::metadata::{Member, Metadata};
@@ -25,20 +25,29 @@ fn unused_in_workspace(metadata: &Metadata, manifests: &[Manifest]) -> Vec<Findi
 }
 
 fn unused_in_member(member: &Member<'_>, manifests: &[Manifest], files: &[File]) -> Vec<Finding> {
-    let inside = |file: &File| file.path.strip_prefix(member.directory).is_some_and(|rest| rest.starts_with('/'));
-    let in_src = |file: &File| file.path.starts_with(&format!("{}/src/", member.directory));
-    let sources: Vec<&File> = files.iter().filter(|file| inside(file) && file.path.ends_with(".rs")).collect();
+    let sources: Vec<(&str, &File)> = files
+        .iter()
+        .filter_map(|file| Some((file.path.strip_prefix(member.directory)?.strip_prefix('/')?, file)))
+        .filter(|(path, _)| path.ends_with(".rs"))
+        .collect();
     let unused = member.package.dependencies.iter().filter(|dependency| {
         let (name, is_dev) = (dependency.key().replace('-', "_"), dependency.is_dev());
-        !sources.iter().any(|file| (is_dev || in_src(file)) && uses(&file.text, &name, is_dev))
+        !sources.iter().any(|(path, file)| (is_dev || !is_for_tests(path)) && uses(&file.text, &name, is_dev))
     });
     unused
         .map(|dependency| {
             let (name, table) = (dependency.key(), dependency.table());
-            let message = format!("no source of `{}` uses `{name}`: remove it from [{table}]", member.package.name);
+            let apart = if dependency.is_dev() { "" } else { ", tests apart," };
+            let message =
+                format!("no source of `{}`{apart} uses `{name}`: remove it from [{table}]", member.package.name);
             Finding { file: member.manifest(), line: line_of(manifests, member, table, name), message }
         })
         .collect()
+}
+
+/// Whether Cargo builds a source, whose path is from its crate's directory, with the dependencies for tests.
+fn is_for_tests(path: &str) -> bool {
+    ["tests/", "benches/", "examples/"].into_iter().any(|directory| path.starts_with(directory))
 }
 
 /// Whether a source names the crate: as the start of a path, or in a `use`. Comments do not count, except that tests may
@@ -145,7 +154,7 @@ mod tests {
             shown(&files),
             [
                 "Cargo.toml:3: no crate uses `url`: remove this line",
-                "crates/ledger/Cargo.toml:2: no source of `ledger` uses `serde`: remove it from [dependencies]",
+                "crates/ledger/Cargo.toml:2: no source of `ledger`, tests apart, uses `serde`: remove it from [dependencies]",
                 "crates/ledger/Cargo.toml:1: no source of `ledger` uses `wiremock`: remove it from [dev-dependencies]",
             ]
         );
