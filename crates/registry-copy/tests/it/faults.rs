@@ -159,6 +159,8 @@ async fn a_dead_registry_is_given_up_at_the_deadline() {
         let dead = Faulty::new(registry(), move |_| Some(fault));
         let error = run(&from, corpus.root, &dead).await.unwrap_err();
         assert!(error.is_retryable(), "{error:?}");
+        // The last failure says more than that the time is over.
+        assert_eq!(matches!(error, CopyError::Deadline), fault == Fault::Hang, "{error:?}");
         assert!(began.elapsed() <= Duration::from_secs(60));
         assert!(began.elapsed() > Duration::from_secs(40));
     }
