@@ -148,11 +148,8 @@ pub(crate) fn planned(permitted: &Permitted<'_>) -> Option<ChangeAccount> {
 fn settle(scene: &Scene, edited: &[&Case], written: ledger::Outcome, account: &mut Account) -> Outcome {
     match written {
         ledger::Outcome::Updated { commit, parent, applied, attempts } => {
-            let app = |file: &ledger::RepoPath| {
-                let case = edited.iter().find(|case| case.manifest.as_ref().is_some_and(|m| m.path == *file));
-                case.map(|case| case.app.name.clone())
-            };
-            let changes = applied.iter().map(|applied| ChangeAccount::new(app(&applied.file), applied));
+            let app = |edit: usize| edited.get(edit).map(|case| case.app.name.clone());
+            let changes = applied.iter().map(|applied| ChangeAccount::new(app(applied.edit), applied));
             account.ledger = Some(LedgerAccount { commit, parent, changes: changes.collect(), attempts });
             account.happened.ledger = true;
             for entry in account.apps.values_mut() {
@@ -160,9 +157,11 @@ fn settle(scene: &Scene, edited: &[&Case], written: ledger::Outcome, account: &m
             }
             if scene.target.sync == Sync::Manual { Outcome::AwaitingSync } else { Outcome::Updated }
         }
-        ledger::Outcome::Unchanged { .. } => {
-            account.happened.ledger = true;
-            Outcome::Unchanged
+        // Since the decision somebody wrote these very builds. Whether they are on record, a new decision sees.
+        ledger::Outcome::Unchanged { at } => {
+            let first = edited.iter().find_map(|case| case.manifest.as_ref());
+            let path = first.map_or_else(|| format!("the branch (now at {at})"), |manifest| manifest.path.to_string());
+            Outcome::ReadsMoved { path }
         }
         ledger::Outcome::Superseded { edit, found } => {
             let case = edited.get(edit);

@@ -28,6 +28,7 @@ pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) ->
         if let Some(source) = &decision.servers.source {
             let permitted = decision.permits(&open, &Intent::Promote, Step::Copy, account).await?;
             if asked.dry_run {
+                account.planned = permitted.iter().filter_map(act::planned).collect();
                 return Ok(Outcome::Planned);
             }
             act::copy(&decision, permitted, &**source, from(&decision), account).await?;

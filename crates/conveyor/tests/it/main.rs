@@ -1,0 +1,14 @@
+//! One binary for all tests of the crate.
+
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
+
+mod image;
+mod promote;
+mod races;
+mod world;
