@@ -1,19 +1,17 @@
 //! What the git program must and must not do, on real repositories.
 
-use std::{fs, os::unix::fs::PermissionsExt, path::PathBuf, time::Duration};
+use std::{fs, time::Duration};
 
 use guarded_http::Credentials;
 use ledger::{
-    Branch, Change, Draft, Kind, LedgerError, LedgerUrl, Outcome, Push, Refusal, Remote,
-    git::{Identity, Program, Settings},
+    Change, Draft, Kind, LedgerError, LedgerUrl, Outcome, Push, Refusal, Remote,
+    git::{Program, Settings},
     memory::Repository,
-    update,
 };
-use tempfile::TempDir;
-use tokio::time::Instant;
 
 use crate::{
     bare::Server,
+    script::{Script, executable},
     support::{bring, change, forward, main, manifest, path, record, run},
 };
 
@@ -34,196 +32,6 @@ fn two_manifests() -> Server {
         server.import(format!("M 100644 inline {file}\ndata {}\n{text}\n", text.len()).as_bytes());
     }
     server
-}
-
-/// A program by a script, in a folder of its own, which writes down how it was called.
-struct Script {
-    folder: TempDir,
-}
-
-impl Script {
-    fn new(body: &str) -> Self {
-        let script = Self { folder: TempDir::new().unwrap() };
-        let log = script.log();
-        let text = format!("#!/bin/sh\nLOG='{}'\n(echo \"ARGS $*\"; env) >>\"$LOG\"\n{body}\n", log.display());
-        fs::write(script.program(), text).unwrap();
-        fs::set_permissions(script.program(), fs::Permissions::from_mode(0o755)).unwrap();
-        script
-    }
-
-    fn program(&self) -> PathBuf {
-        self.folder.path().join("git")
-    }
-
-    fn log(&self) -> PathBuf {
-        self.folder.path().join("log")
-    }
-
-    fn calls(&self) -> String {
-        fs::read_to_string(self.log()).unwrap_or_default()
-    }
-
-    fn settings(&self) -> Settings {
-        Settings { program: self.program(), ..Settings::default() }
-    }
-}
-
-#[tokio::test]
-async fn a_hostile_url_is_a_usage_error_and_runs_nothing() {
-    let hostile = [
-        "",
-        "-oProxyCommand=id",
-        "--upload-pack=id",
-        "ext::sh -c id",
-        "ext::https://git.example/x",
-        "fd::17",
-        "ssh://-oProxyCommand=id/x",
-        "ssh://git.example/x",
-        "git://git.example/x",
-        "git@git.example:x",
-        "ftp://git.example/x",
-        "gopher://git.example/x",
-        "git.example/x",
-        "/srv/ledger.git",
-        "../ledger.git",
-        "https:///x",
-        "https://",
-        "https://git.example",
-        "https://git.example/",
-        "https:git.example/x",
-        "https:/git.example/x",
-        "https://-git.example/x",
-        "https://user@git.example/x",
-        "https://user:s3cret@git.example/x",
-        "https://:s3cret@git.example/x",
-        "https://git.example@evil.example/x",
-        "https://git.example\\@evil.example/x",
-        "https://git.example/x?token=s3cret",
-        "https://git.example/x#s3cret",
-        "https://git.example/x%0a--upload-pack=id",
-        "https://git.example/x%0D%0AHost:evil",
-        "https://git.example/x%00",
-        "https://git.example/x%",
-        "https://git.example/x%zz",
-        "https://git.example/x\n",
-        "https://git.exa\tmple/x",
-        " https://git.example/x",
-        "https://git.example/a b",
-        "https://git.example/../x",
-        "https://git.example/a/%2e%2e/x",
-        "https://git.example:0/x",
-        "https://git.example:443/x",
-        "https://git.example:99999/x",
-        "HTTPS://git.example/x",
-        "https://GIT.example/x",
-        "https://0x7f.1/x",
-        "https://127.1/x",
-        "https://g\u{ff49}t.example/x",
-        "http://git.example/x",
-        "http://127.0.0.1.evil.example/x",
-        "http://0.0.0.0/x",
-        "http://[::ffff:127.0.0.1]/x",
-        "http://localhost.evil.example/x",
-        "file://git.example/x",
-        "file://localhost/x",
-        "file:///",
-        "file:/x",
-        "file:///a/../x",
-        "file:///x?y",
-    ];
-    let canary = Script::new("exit 1");
-    for text in hostile {
-        match text.parse::<LedgerUrl>() {
-            Err(error) => assert!(!error.to_string().contains("s3cret"), "{error}"),
-            Ok(url) => {
-                let ran = Program::new(url, canary.settings()).head(&main()).await;
-                panic!("{text:?} was read as a URL: {ran:?}");
-            }
-        }
-    }
-    assert_eq!(canary.calls(), "");
-    // The canary does sing: an honest URL runs it.
-    for honest in ["https://git.example/x", "http://127.0.0.1:8080/x%20y", "http://[::1]/x", "file:///x"] {
-        let url: LedgerUrl = honest.parse().unwrap();
-        assert_eq!(url.to_string(), honest);
-        let failed = Program::new(url, canary.settings()).head(&main()).await;
-        assert!(matches!(failed, Err(LedgerError::Git { .. })), "{failed:?}");
-    }
-    assert_eq!(canary.calls().matches("ARGS init").count(), 4);
-}
-
-#[test]
-fn a_hostile_path_branch_or_identity_is_no_word() {
-    for text in [
-        "",
-        "/a",
-        "a/",
-        "a//b",
-        ".",
-        "..",
-        "a/../b",
-        "./a",
-        ".git",
-        ".GIT/config",
-        "a/.gitmodules",
-        ".Gitattributes",
-        "-a",
-        "a/-b",
-        "a b",
-        "a\\b",
-        "a\nb",
-        "a:b",
-        "a*",
-        "\u{e4}",
-        "a\0b",
-        "~",
-        "git~1?",
-    ] {
-        assert!(text.parse::<ledger::RepoPath>().is_err(), "{text:?}");
-    }
-    assert!(
-        "a".repeat(512).parse::<ledger::RepoPath>().is_ok() && "a".repeat(513).parse::<ledger::RepoPath>().is_err()
-    );
-    for text in [
-        "",
-        "-x",
-        "refs/heads/",
-        "refs/heads/-x",
-        "refs/tags/x",
-        "HEAD",
-        "head",
-        "refs/heads/HEAD",
-        "a..b",
-        "a.lock",
-        "a/b.LOCK",
-        ".a",
-        "a/.b",
-        "a.",
-        "a//b",
-        "/a",
-        "a/",
-        "a b",
-        "a:b",
-        "a~1",
-        "a^",
-        "a?",
-        "a*",
-        "a[",
-        "a\\b",
-        "@",
-        "a@{1}",
-        "+main",
-        "main:main",
-        "a\nb",
-        "refs/heads/refs/heads/a",
-    ] {
-        assert!(text.parse::<Branch>().is_err(), "{text:?}");
-    }
-    assert_eq!("refs/heads/release/1.2".parse::<Branch>().unwrap().short(), "release/1.2");
-    for (name, email) in [("", "a@b"), ("a", ""), ("a<b", "c"), ("a", "b>"), ("a\nb", "c"), (" a", "b")] {
-        assert!(Identity::new(name, email).is_err(), "{name:?} {email:?}");
-    }
-    assert_eq!(Identity::new("Forge", "forge@acme.example").unwrap().to_string(), "Forge <forge@acme.example>");
 }
 
 #[tokio::test]
@@ -310,8 +118,7 @@ async fn a_hook_s_no_is_a_refusal_in_printable_words() {
     let hook = server.path().join("hooks/pre-receive");
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     let says = |words: &str| {
-        fs::write(&hook, format!("#!/bin/sh\nprintf '{words}\\n' >&2\nexit 1\n")).unwrap();
-        fs::set_permissions(&hook, fs::Permissions::from_mode(0o755)).unwrap();
+        executable(&hook, &format!("#!/bin/sh\nprintf '{words}\\n' >&2\nexit 1\n"));
     };
     let client = client(&server);
     let head = client.head(&main()).await.unwrap();
@@ -361,19 +168,21 @@ async fn writers_with_a_store_each_lose_nothing() {
 
 #[tokio::test]
 async fn a_push_whose_answer_is_lost_lands_once() {
-    let server = two_manifests();
-    // The push is carried out, and then git is as if the connection had broken.
-    let lossy = Script::new(
-        "[ \"$1\" = push ] || exec git \"$@\"\n[ -e \"$LOG.lost\" ] && exec git \"$@\"\ntouch \"$LOG.lost\"\n\
-         git \"$@\" >/dev/null 2>&1\necho 'fatal: the remote end hung up unexpectedly' >&2\nexit 128",
-    );
-    let client = Program::new(server.url(), lossy.settings());
-    let change = Change { prepends: vec![record("r.json", "1", None)], ..change(7, vec![]) };
-    let before = client.head(&main()).await.unwrap();
-    let outcome = bring(&client, &change).await.unwrap();
-    let Outcome::Updated { commit, parent, attempts: 1, .. } = outcome else { panic!("{outcome:?}") };
-    assert_eq!((commit, parent), (client.head(&main()).await.unwrap(), before));
-    assert_eq!(server.git(&["show", "main:r.json"]), "[\n1\n]\n");
+    for words in ["the remote end hung up unexpectedly", "repository 'x' not found"] {
+        let server = two_manifests();
+        // The push is carried out, and then git is as if the connection had broken.
+        let lossy = Script::new(&format!(
+            "[ \"$1\" = push ] || exec git \"$@\"\n[ -e \"$LOG.lost\" ] && exec git \"$@\"\ntouch \"$LOG.lost\"\n\
+             git \"$@\" >/dev/null 2>&1\necho \"fatal: {words}\" >&2\nexit 128"
+        ));
+        let client = Program::new(server.url(), lossy.settings());
+        let change = Change { prepends: vec![record("r.json", "1", None)], ..change(7, vec![]) };
+        let before = client.head(&main()).await.unwrap();
+        let outcome = bring(&client, &change).await.unwrap();
+        let Outcome::Updated { commit, parent, attempts: 1, .. } = outcome else { panic!("{outcome:?}") };
+        assert_eq!((commit, parent), (client.head(&main()).await.unwrap(), before));
+        assert_eq!(server.git(&["show", "main:r.json"]), "[\n1\n]\n");
+    }
 }
 
 #[tokio::test]
@@ -386,7 +195,7 @@ async fn history_is_found_below_where_it_was_cut_off() {
         server.import(b"M 100644 inline noise\ndata 1\nx\n");
     }
     for reader in [client, self::client(&server)] {
-        assert_eq!(reader.history(&main(), &path("deep.txt"), 5).await.unwrap()[0].id, first);
+        assert_eq!(reader.history(&main(), &path("deep.txt"), 1).await.unwrap()[0].id, first);
         let meta = reader.commit(&first).await.unwrap();
         assert_eq!((meta.changed, meta.parents.len()), ([path("deep.txt")].into(), 1));
         let since = meta.parents[0];
@@ -394,30 +203,53 @@ async fn history_is_found_below_where_it_was_cut_off() {
         assert_eq!(reader.landed(&main(), &first, &run(1)).await.unwrap(), None);
         let read = reader.read(&since, &[path("deep.txt"), path("a.yaml")]).await.unwrap();
         assert!(read[0].is_none() && read[1].is_some());
+        // What was fetched in between by its name alone does not cut the branch's history.
+        let commits = reader.history(&main(), &path("noise"), 3).await.unwrap();
+        assert_eq!((commits.len(), commits[0].id), (1, reader.commit(&commits[0].id).await.unwrap().id));
+        assert_eq!(reader.history(&main(), &path("deep.txt"), 5).await.unwrap()[0].parents, [since]);
+    }
+}
+
+/// A git whose first fetch takes a lock, starts a child and hangs.
+fn hanging_once() -> Script {
+    Script::new(
+        "[ -e \"$LOG.hung\" ] || [ \"$1\" != fetch ] && exec git \"$@\"\ntouch \"$LOG.hung\" \"$GIT_DIR/shallow.lock\"\n\
+         sleep 600 & echo $! >\"$LOG.new\"\nmv \"$LOG.new\" \"$LOG.child\"\nwait",
+    )
+}
+
+async fn until(condition: impl Fn() -> bool) {
+    while !condition() {
+        tokio::time::sleep(Duration::from_millis(5)).await;
     }
 }
 
 #[tokio::test]
-async fn a_git_that_hangs_is_ended_with_all_it_started_and_the_next_call_works() {
-    let server = two_manifests();
-    let slow = Script::new(
-        "[ -e \"$LOG.hung\" ] || [ \"$1\" != fetch ] && exec git \"$@\"\ntouch \"$LOG.hung\"\n\
-         touch \"$GIT_DIR/shallow.lock\"\nsleep 600 & echo $! >\"$LOG.child\"\nwait",
-    );
-    let client = Program::new(server.url(), Settings { timeout: Duration::from_secs(1), ..slow.settings() });
-    let hung = client.head(&main()).await;
-    assert!(matches!(hung, Err(LedgerError::TimedOut { .. })), "{hung:?}");
-    let child = fs::read_to_string(slow.log().with_extension("child")).unwrap();
-    let state = fs::read_to_string(format!("/proc/{}/stat", child.trim())).unwrap_or_default();
-    assert!(state.is_empty() || state.contains(") Z "), "{state}");
-    client.head(&main()).await.unwrap();
+async fn a_call_that_is_dropped_ends_git_with_all_it_started() {
+    let (server, slow) = (two_manifests(), hanging_once());
+    let client = Program::new(server.url(), slow.settings());
+    let (child, main) = (slow.log().with_extension("child"), main());
+    tokio::select! {
+        head = client.head(&main) => panic!("{head:?}"),
+        () = until(|| child.exists()) => {}
+    }
+    let stat = format!("/proc/{}/stat", fs::read_to_string(child).unwrap().trim());
+    until(|| fs::read_to_string(&stat).map_or(true, |state| state.contains(") Z "))).await;
+    client.head(&main).await.unwrap();
+}
 
-    fs::remove_file(slow.log().with_extension("hung")).unwrap();
-    let deadline = Instant::now() + Duration::from_millis(500);
-    let late = update(&client, &main(), &change(3, vec![forward("a.yaml", 20)]), deadline).await;
-    assert!(late.is_err_and(|error| error.is_retryable()));
+#[tokio::test]
+async fn a_git_that_hangs_is_ended_in_time_and_its_locks_are_in_nobody_s_way() {
+    let (server, slow) = (two_manifests(), hanging_once());
+    let settings = Settings { timeout: Duration::from_secs(2), ..slow.settings() };
+    let client = Program::new(server.url(), settings.clone());
     let outcome = bring(&client, &change(3, vec![forward("a.yaml", 20)])).await.unwrap();
     assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+    assert!(slow.log().with_extension("hung").exists());
+
+    let stuck = Script::new("exec sleep 600");
+    let hung = Program::new(server.url(), Settings { program: stuck.program(), ..settings }).head(&main()).await;
+    assert!(matches!(hung, Err(LedgerError::TimedOut { .. })), "{hung:?}");
 }
 
 #[tokio::test]

@@ -7,6 +7,8 @@ mod bare;
 mod conformance;
 mod git_program;
 mod properties;
+mod script;
 mod support;
 mod update;
+mod words;
 mod yaml;
