@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use policy::{Build, Decision, Fact, Facts, Parameters, Release, Verdict};
+use policy::{Build, Decision, Fact, Facts, Intent, Parameters, Release, Request, Verdict, approvals_that_count};
 use release::{Actor, ActorId};
 
 use crate::fixtures::{
@@ -156,6 +156,24 @@ fn one_person_counts_once() {
     assert!(!two(BO));
     assert!(!two(ANA));
     assert!(two(CY));
+}
+
+#[test]
+fn the_approvals_that_count_are_named_and_no_others() {
+    let (mut parameters, mut facts) = (parameters(), facts());
+    let approvals = &mut known(&mut facts.release).stage.approvals;
+    approvals.extend([approval(9022, ANA), approval(9023, CY), approval(9024, BO)]);
+    approvals[2].attempt = 1;
+    let ids = |parameters: &Parameters, request: &Request, facts: &Facts| -> Vec<u64> {
+        approvals_that_count(parameters, request, facts).iter().map(|approval| approval.id).collect()
+    };
+    assert_eq!(ids(&parameters, &request(), &facts), [9021, 9024]);
+    let publish = Request { intent: Intent::Publish, ..request() };
+    assert_eq!(ids(&parameters, &publish, &facts), [0; 0]);
+    let unknown = Facts { build: Fact::missing("gone"), ..facts.clone() };
+    assert_eq!(ids(&parameters, &request(), &unknown), [0; 0]);
+    parameters.approval.required = 0;
+    assert_eq!(ids(&parameters, &request(), &facts), [0; 0]);
 }
 
 #[test]
