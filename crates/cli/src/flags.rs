@@ -22,6 +22,12 @@ pub(crate) struct Common {
     /// When to give up: 90s, 10m, 1h
     #[arg(long, default_value = "10m", global = true)]
     pub(crate) timeout: Timeout,
+    /// Print a completion script for bash, zsh, fish, elvish or powershell; alone
+    #[arg(long, value_name = "SHELL", exclusive = true)]
+    completions: Option<clap_complete::Shell>,
+    /// Print the manual page, as roff; alone
+    #[arg(long, exclusive = true)]
+    man: bool,
     /// Say more on stderr
     #[arg(short, long, global = true)]
     pub(crate) verbose: bool,

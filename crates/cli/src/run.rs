@@ -43,6 +43,9 @@ pub(crate) trait Command: Parser {
 /// Parses the arguments, executes the command under its deadline and the signals, prints the result.
 pub(crate) fn run<C: Command>() -> ExitCode {
     let began = Instant::now();
+    if let Some(code) = manual::<C>() {
+        return code;
+    }
     let mut account = Account::default();
     let command = match C::try_parse() {
         Ok(command) => command,
@@ -71,6 +74,22 @@ pub(crate) fn run<C: Command>() -> ExitCode {
     // A read of a file that hangs keeps nobody from stopping.
     runtime.shutdown_timeout(Duration::from_secs(1));
     code
+}
+
+/// What packagers ask for: `--completions SHELL` and `--man`, alone.
+fn manual<C: Command>() -> Option<ExitCode> {
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    let words: Vec<&str> = words.iter().map(String::as_str).collect();
+    let mut text = Vec::new();
+    match words.as_slice() {
+        ["--completions", shell] => {
+            let shell: clap_complete::Shell = shell.parse().ok()?;
+            clap_complete::generate(shell, &mut C::command(), C::command().get_name(), &mut text);
+        }
+        ["--man"] => clap_mangen::Man::new(C::command()).render(&mut text).ok()?,
+        _ => return None,
+    }
+    Some(if io::stdout().write_all(&text).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 async fn supervised<C: Command>(command: &C, session: &Session, account: &mut Account) -> Ended {
