@@ -10,11 +10,12 @@ use sandbox::{
     APPROVERS, APPS, Forge, ForgeApp,
     azure_devops::{memory::Answer, memory::End, model::BuildStatus},
     image::{self, ImageSpec},
-    release::{Actor, ActorId, BuildId},
+    release::BuildId,
 };
 
 use crate::{
     command::{cargo, program, run as run_command, stdout},
+    people::{ana, bo},
     table,
 };
 
@@ -161,17 +162,4 @@ impl Story<'_> {
 
 fn chapter(title: &str) {
     println!("\n== {title}");
-}
-
-pub(crate) fn ana() -> Result<Actor, Box<dyn Error>> {
-    person("Ana", "3c1f2a4e-0001-4a01-8a01-000000000001")
-}
-
-fn bo() -> Result<Actor, Box<dyn Error>> {
-    person("Bo", "0b7d5e21-0002-4a02-8a02-000000000002")
-}
-
-fn person(name: &str, guid: &str) -> Result<Actor, Box<dyn Error>> {
-    let id: ActorId = format!("azure-devops:{guid}").parse()?;
-    Ok(Actor { id, name: name.to_owned() })
 }

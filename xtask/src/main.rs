@@ -6,6 +6,7 @@ mod ci;
 mod command;
 mod demo;
 mod deny;
+mod people;
 mod sandbox_job;
 mod table;
 mod test;
