@@ -47,6 +47,7 @@ impl Command for CheckPolicy {
     type Body = Body;
 
     const NAME: &'static str = "check-policy";
+    const OUTCOMES: &'static [&'static str] = &["allowed", "denied", "tag-held"];
 
     fn common(&self) -> &Common {
         &self.common

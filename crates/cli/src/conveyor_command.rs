@@ -4,7 +4,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    document::{AppPart, Ended, LedgerPart},
+    document::{AppPart, CHANGE_OUTCOMES, Ended, LedgerPart},
     flags::{Acting, Common, wanted},
     run::Command,
     session::{self, Session},
@@ -57,6 +57,7 @@ impl Command for Conveyor {
     type Body = Body;
 
     const NAME: &'static str = "promote";
+    const OUTCOMES: &'static [&'static str] = CHANGE_OUTCOMES;
 
     fn common(&self) -> &Common {
         &self.common

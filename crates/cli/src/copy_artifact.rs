@@ -65,6 +65,7 @@ impl Command for CopyArtifact {
     type Body = Body;
 
     const NAME: &'static str = "copy-artifact";
+    const OUTCOMES: &'static [&'static str] = &["copied", "already-present", "planned", "denied", "tag-held"];
 
     fn common(&self) -> &Common {
         &self.common

@@ -3,8 +3,9 @@
 use std::{collections::BTreeMap, time::Duration};
 
 use conveyor::{Account, AppAccount, ChangeAccount, CopyAccount, Denied, Error, Kind, Outcome, chain};
-use schemars::JsonSchema;
+use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
+use serde_json::json;
 
 use crate::{exit, next, run::Command, session::Session};
 
@@ -21,7 +22,7 @@ pub(crate) enum Ended {
     Signalled(u8),
 }
 
-/// One command's document: what all have, and its own part.
+/// What `--output json` prints: exactly one of these on stdout. All else goes to stderr.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Document<B> {
     #[serde(flatten)]
@@ -35,12 +36,8 @@ pub(crate) struct Document<B> {
 pub(crate) struct Head {
     /// `conveyor/COMMAND/v1`.
     pub(crate) schema: String,
-    /// How it ended; absent where `error` is present.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) outcome: Option<&'static str>,
-    /// Why it failed.
-    #[serde(skip_serializing_if = "Option::is_none")]
-    pub(crate) error: Option<ErrorPart>,
+    #[serde(flatten)]
+    pub(crate) result: ResultPart,
     /// The environment that was to change.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub(crate) environment: Option<String>,
@@ -59,16 +56,36 @@ pub(crate) struct Head {
     /// Where people get help; null where conveyor.yaml could not be read.
     pub(crate) support: Option<String>,
     /// What deserves a look but stopped nothing.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     pub(crate) warnings: Vec<String>,
     /// How long it took, in milliseconds.
     pub(crate) elapsed_ms: u64,
 }
 
+/// Exit codes 1, 2, 3, 13 and those of signals come with an error, all others with an outcome.
+#[derive(Debug, Serialize, JsonSchema)]
+#[serde(rename_all = "kebab-case")]
+pub(crate) enum ResultPart {
+    /// How it ended.
+    Outcome(&'static str),
+    /// Why it failed.
+    Error(ErrorPart),
+}
+
+impl ResultPart {
+    /// What went wrong, for people.
+    pub(crate) fn message(&self) -> &str {
+        match self {
+            Self::Outcome(_) => "",
+            Self::Error(error) => &error.message,
+        }
+    }
+}
+
 /// A failure.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct ErrorPart {
-    /// What kind: what to do about it.
+    /// What kind, which says what to do about it.
+    #[schemars(extend("enum" = ["failed", "refused", "usage", "temporary", "integrity", "signal"]))]
     pub(crate) kind: &'static str,
     /// What went wrong, for people.
     pub(crate) message: String,
@@ -79,76 +96,106 @@ pub(crate) struct ErrorPart {
 /// What holds a tag.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HeldPart {
+    /// The tag, as a reference.
     tag: String,
+    /// The digest that holds it.
     by: String,
+    /// The digest that was to be put there.
     wanted: String,
 }
 
 /// Which stages were reached; null: nobody looked.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HappenedPart {
+    /// Every image is in the target's registry, read back.
     pub(crate) copied: bool,
+    /// The Ledger asks for the builds.
     pub(crate) ledger: bool,
+    /// The cluster has applied it.
     pub(crate) synced: Option<bool>,
+    /// The cluster reports it healthy.
     pub(crate) healthy: Option<bool>,
 }
 
 /// One app's part.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct AppPart {
+    /// The app.
     app: String,
+    /// The build that was asked for.
     build: String,
+    /// Its digest; null where it is not known.
     digest: Option<String>,
-    /// Each rule and what it said.
+    /// Each rule and what it said; empty where none was asked.
     rules: Vec<RulePart>,
     /// What forbids it.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
     violations: Vec<ViolationPart>,
-    /// Who approved.
-    #[serde(skip_serializing_if = "Vec::is_empty")]
+    /// Who approved, by name.
     approvers: Vec<String>,
+    /// What the copy did; absent where none ended, and where the document has it at its top.
     #[serde(skip_serializing_if = "Option::is_none")]
     copy: Option<CopyPart>,
 }
 
+/// A rule and what it said.
 #[derive(Debug, Serialize, JsonSchema)]
 struct RulePart {
+    /// The rule's name.
     id: String,
-    /// `holds`, `not-applicable`, `waived` or `violated`.
+    /// What it said.
+    #[schemars(extend("enum" = ["holds", "not-applicable", "waived", "violated"]))]
     verdict: serde_json::Value,
 }
 
+/// A rule that forbids it.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ViolationPart {
+    /// The rule's name.
     rule: String,
+    /// Why it forbids it.
     because: String,
+    /// What would help.
     remedy: String,
 }
 
 /// A finished copy.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CopyPart {
+    /// From where.
     source: String,
+    /// To where, with tag and digest.
     destination: String,
+    /// What the tag names.
     digest: String,
+    /// Manifests and indexes that were stored, referrers included.
     manifests: u64,
+    /// What became of the blobs.
     blobs: BlobsPart,
+    /// Bytes of the blobs that were copied.
     bytes: u64,
+    /// Requests sent in this run to each registry, those for the decision included.
     requests: RequestsPart,
+    /// Referrers that were stored.
     referrers: u64,
 }
 
+/// Blobs, counted by what became of them.
 #[derive(Debug, Serialize, JsonSchema)]
 struct BlobsPart {
+    /// Moved through this process.
     copied: u64,
+    /// Made available by the registry itself.
     mounted: u64,
+    /// There before.
     present: u64,
 }
 
-/// Requests sent in this run to each registry, those for the decision included.
+/// Requests, counted by registry.
 #[derive(Debug, Serialize, JsonSchema)]
 struct RequestsPart {
+    /// Those to the source; 0 for a layout.
     source: u64,
+    /// Those to the destination.
     destination: u64,
 }
 
@@ -169,13 +216,19 @@ pub(crate) struct LedgerPart {
     requests: Option<u64>,
 }
 
+/// A scalar that changed.
 #[derive(Debug, Serialize, JsonSchema)]
 struct ChangePart {
+    /// The app; absent in the raw form.
     #[serde(skip_serializing_if = "Option::is_none")]
     app: Option<String>,
+    /// The manifest.
     file: String,
+    /// The scalar's place in it.
     key: String,
+    /// What it held.
     from: String,
+    /// What it holds.
     to: String,
 }
 
@@ -204,8 +257,7 @@ impl Head {
         let running = account.apps.iter().filter_map(|(app, part)| Some((app.to_string(), part.running.clone()?)));
         Self {
             schema: format!("conveyor/{name}/v1"),
-            outcome: outcome(ended),
-            error: error(ended),
+            result: result(ended),
             environment: account.environment.as_ref().map(ToString::to_string),
             held,
             found,
@@ -224,13 +276,45 @@ impl Head {
     }
 }
 
-fn outcome(ended: &Ended) -> Option<&'static str> {
-    let Ended::Came(outcome) = ended else { return None };
-    // Code 3 carries an error: the servers that hold the facts did not answer.
-    if exit::code(ended) == 3 {
-        return None;
+fn result(ended: &Ended) -> ResultPart {
+    let error = |kind, message, retryable| ResultPart::Error(ErrorPart { kind, message, retryable });
+    match ended {
+        Ended::Came(Outcome::Denied(denied)) if exit::code(ended) == 3 => {
+            let because = denied.iter().flat_map(|denied| &denied.violations).map(|violation| &*violation.because);
+            error("temporary", because.collect::<Vec<_>>().join("; "), true)
+        }
+        Ended::Came(Outcome::Refused(refusal)) => error("refused", refused(refusal), false),
+        Ended::Came(outcome) => ResultPart::Outcome(word(outcome)),
+        Ended::Failed(failure) => {
+            let kind = match failure.kind() {
+                Kind::Failed => "failed",
+                Kind::Usage => "usage",
+                Kind::Temporary => "temporary",
+                Kind::Integrity => "integrity",
+            };
+            error(kind, chain(failure), failure.is_retryable())
+        }
+        Ended::Misused(words) => error("usage", words.trim_end().to_owned(), false),
+        Ended::Signalled(signal) => error("signal", format!("stopped by signal {signal}"), true),
     }
-    Some(match outcome {
+}
+
+/// The outcomes of what changes the Ledger.
+pub(crate) const CHANGE_OUTCOMES: &[&str] = &[
+    "updated",
+    "awaiting-sync",
+    "unchanged",
+    "planned",
+    "denied",
+    "tag-held",
+    "superseded",
+    "reads-moved",
+    "never-won",
+];
+
+/// The outcome's name. A refused push is exit 1 and so never told by this one.
+fn word(outcome: &Outcome) -> &'static str {
+    match outcome {
         Outcome::Copied => "copied",
         Outcome::AlreadyPresent => "already-present",
         Outcome::Updated => "updated",
@@ -243,30 +327,7 @@ fn outcome(ended: &Ended) -> Option<&'static str> {
         Outcome::Superseded { .. } => "superseded",
         Outcome::ReadsMoved { .. } => "reads-moved",
         Outcome::NeverWon { .. } => "never-won",
-        _ => "refused",
-    })
-}
-
-fn error(ended: &Ended) -> Option<ErrorPart> {
-    let part = |kind, message, retryable| Some(ErrorPart { kind, message, retryable });
-    match ended {
-        Ended::Came(Outcome::Denied(denied)) if exit::code(ended) == 3 => {
-            let because = denied.iter().flat_map(|denied| &denied.violations).map(|violation| &*violation.because);
-            part("temporary", because.collect::<Vec<_>>().join("; "), true)
-        }
-        Ended::Came(Outcome::Refused(refusal)) => part("refused", refused(refusal), false),
-        Ended::Came(_) => None,
-        Ended::Failed(error) => {
-            let kind = match error.kind() {
-                Kind::Failed => "failed",
-                Kind::Usage => "usage",
-                Kind::Temporary => "temporary",
-                Kind::Integrity => "integrity",
-            };
-            part(kind, chain(error), error.is_retryable())
-        }
-        Ended::Misused(words) => part("usage", words.trim_end().to_owned(), false),
-        Ended::Signalled(signal) => part("signal", format!("stopped by signal {signal}"), true),
+        Outcome::Refused(_) => "refused",
     }
 }
 
@@ -388,12 +449,19 @@ impl ChangePart {
 
 /// The JSON Schema of a command's document.
 pub(crate) fn schema<C: Command>(name: &str) -> serde_json::Value {
-    let mut schema = schemars::schema_for!(Document<C::Body>).to_value();
-    if let Some(object) = schema.as_object_mut() {
-        object.insert("title".to_owned(), format!("conveyor/{name}/v1").into());
-        if let Some(property) = object.get_mut("properties").and_then(|all| all.get_mut("schema")) {
-            *property = serde_json::json!({ "const": format!("conveyor/{name}/v1") });
-        }
-    }
+    let settings = SchemaSettings::draft2020_12().for_serialize();
+    let mut schema = settings.into_generator().into_root_schema_for::<Document<C::Body>>().to_value();
+    let name = format!("conveyor/{name}/v1");
+    set(&mut schema, "/properties/schema", json!({ "const": name }));
+    set(&mut schema, "/oneOf/0/properties/outcome/enum", json!(C::OUTCOMES));
+    set(&mut schema, "/title", name.into());
     schema
+}
+
+/// Sets what a JSON pointer leads to.
+fn set(schema: &mut serde_json::Value, pointer: &str, value: serde_json::Value) {
+    let Some((parent, key)) = pointer.rsplit_once('/') else { return };
+    if let Some(object) = schema.pointer_mut(parent).and_then(serde_json::Value::as_object_mut) {
+        object.insert(key.to_owned(), value);
+    }
 }

@@ -15,8 +15,7 @@ pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
     match ended {
         Ended::Came(outcome) => tell_outcome(&mut text, head, account, outcome),
         Ended::Failed(_) | Ended::Signalled(_) => {
-            let message = head.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
-            line(&mut text, &format!("error: {message}"));
+            line(&mut text, &format!("error: {}", head.result.message()));
         }
         Ended::Misused(words) => text.push_str(words),
     }
@@ -84,8 +83,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
             line(text, &format!("not done: others won the race for the branch {attempts} times until the deadline"));
         }
         _ => {
-            let message = head.error.as_ref().map(|error| error.message.as_str()).unwrap_or_default();
-            line(text, &format!("refused: {message}"));
+            line(text, &format!("refused: {}", head.result.message()));
         }
     }
     for (app, part) in &account.apps {

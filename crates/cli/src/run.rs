@@ -30,6 +30,9 @@ pub(crate) trait Command: Parser {
     /// The name in the JSON document's schema.
     const NAME: &'static str;
 
+    /// The outcomes that its document may tell.
+    const OUTCOMES: &'static [&'static str];
+
     /// The flags of every command.
     fn common(&self) -> &Common;
 

@@ -9,7 +9,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
-    document::{AppPart, Ended, LedgerPart},
+    document::{AppPart, CHANGE_OUTCOMES, Ended, LedgerPart},
     flags::{Acting, Common, wanted},
     run::Command,
     session::{self, NamedLedger, Session},
@@ -77,6 +77,7 @@ impl Command for UpdateLedger {
     type Body = Body;
 
     const NAME: &'static str = "update-ledger";
+    const OUTCOMES: &'static [&'static str] = CHANGE_OUTCOMES;
 
     fn common(&self) -> &Common {
         &self.common
