@@ -33,6 +33,7 @@ pub struct Company {
     registries: [String; 3],
     ledger_url: String,
     login: (String, String),
+    variables: BTreeMap<&'static str, Option<String>>,
 }
 
 /// What the servers hold: to be compared before and after what must change nothing.
@@ -87,6 +88,7 @@ impl Company {
             fresh: std::sync::Mutex::default(),
             desk: Desk::new(),
             proxies: BTreeMap::new(),
+            variables: BTreeMap::new(),
             forge,
         }
     }
@@ -151,6 +153,16 @@ impl Company {
         self.fresh.lock().unwrap().insert(environment, server);
     }
 
+    /// Makes a server's port one where nobody listens.
+    pub fn unplug(&mut self, server: &str) {
+        self.proxies.remove(server);
+    }
+
+    /// Sets a variable of every command from now on, or with `None` takes it away.
+    pub fn set(&mut self, variable: &'static str, value: Option<&str>) {
+        self.variables.insert(variable, value.map(str::to_owned));
+    }
+
     /// The registries' user and password.
     #[must_use]
     pub fn login(&self) -> (&str, &str) {
@@ -196,8 +208,7 @@ impl Company {
         self.desk.held().await;
     }
 
-    /// What the Ledger's main says of git.
-    #[must_use]
+    /// Runs git in the Ledger's bare repository, as its administrator.
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.forge.ledger_dir(), arguments)
     }
@@ -239,6 +250,12 @@ impl Company {
             .stdout(Stdio::piped())
             .stderr(Stdio::piped())
             .kill_on_drop(true);
+        for (name, value) in &self.variables {
+            match value {
+                Some(value) => command.env(name, value),
+                None => command.env_remove(name),
+            };
+        }
         command
     }
 
@@ -333,16 +350,15 @@ impl Company {
         tags
     }
 
-    /// Gives a command that must fail with this exit code, once for people and once as JSON; all the words must stand
+    /// Gives a command that must fail with this exit code, for people and as JSON at once; all the words must stand
     /// on stderr, and nothing may change. Returns the document.
     pub async fn fails(&self, line: &str, code: i32, words: &[&str]) -> Value {
         let before = self.state().await;
-        let told = self.run(line).await;
+        let (told, document) = tokio::join!(self.run(line), self.json(line, code));
         assert_eq!((told.code, &*told.stdout), (code, ""), "{line}: {told:?}");
         for word in words {
             assert!(told.stderr.contains(word), "{line}: no {word:?} in\n{}", told.stderr);
         }
-        let document = self.json(line, code).await;
         for field in ["happened", "running", "next", "support"] {
             assert!(document.get(field).is_some(), "{line}: no {field} in {document}");
         }

@@ -1,6 +1,6 @@
 //! The next command to give.
 
-use conveyor::{Account, Outcome};
+use conveyor::{Account, Kind, Outcome};
 
 use crate::{document::Ended, exit};
 
@@ -20,8 +20,14 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
             Some(format!("nothing, if {found} is right; to go forward, promote a build newer than it"))
         }
         Ended::Came(Outcome::Denied(_) | Outcome::ReadsMoved { .. } | Outcome::NeverWon { .. }) => Some(again()),
-        Ended::Came(_) => None,
-        Ended::Failed(error) => error.is_retryable().then(again),
+        Ended::Came(Outcome::Refused(_)) => Some(then_again()),
+        Ended::Came(Outcome::Updated | Outcome::Unchanged | Outcome::Allowed) => None,
+        Ended::Failed(error) => Some(match error.kind() {
+            Kind::Temporary => again(),
+            Kind::Failed => then_again(),
+            Kind::Usage => "put that right, then run it again".to_owned(),
+            Kind::Integrity => "find out who changed what before anything is run again".to_owned(),
+        }),
         Ended::Misused(_) => Some("correct the arguments; --help shows them".to_owned()),
         Ended::Signalled(_) => Some(again()),
     }
@@ -31,6 +37,10 @@ fn copied(account: &Account) -> Option<String> {
     let environment = account.environment.as_ref()?;
     let wanted: Vec<String> = account.apps.iter().map(|(app, part)| format!("{app}={}", part.build)).collect();
     Some(format!("update-ledger {} --env {environment}", wanted.join(" ")))
+}
+
+fn then_again() -> String {
+    format!("put that right, then {}", again())
 }
 
 /// This very command. No argument is ever a secret.

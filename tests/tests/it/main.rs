@@ -1,4 +1,5 @@
 //! The scenarios: the binaries on the sandbox and on real components.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod bad_input;
 mod story;
