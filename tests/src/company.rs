@@ -277,6 +277,11 @@ impl Company {
         self.command(line).spawn().unwrap()
     }
 
+    /// Waits for a command that was started.
+    pub async fn end(child: Child) -> Ran {
+        Ran::new(child.wait_with_output().await.unwrap())
+    }
+
     /// An image of a seed, as an OCI layout: two layers of some kilobytes and a referrer.
     pub async fn layout(&self, seed: u64) -> (PathBuf, Digest) {
         let directory = self.scratch(&format!("image-{seed}"));

@@ -2,4 +2,10 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod bad_input;
+mod conformance;
+mod help;
+mod raw;
+mod schemas;
+mod signals;
+mod snapshot;
 mod story;

@@ -6,7 +6,7 @@ use crate::snapshot;
 fn the_schemas_in_the_repository_are_those_of_the_documents() {
     for (file, schema) in cli::schemas() {
         let text = serde_json::to_string_pretty(&schema).unwrap() + "\n";
-        snapshot::compare(&format!("../../schemas/{file}"), &text, "UPDATE_SCHEMAS");
+        snapshot::compare(&format!("../schemas/{file}"), &text, "UPDATE_SCHEMAS");
     }
 }
 

@@ -1,0 +1,105 @@
+//! The forms without an app: two references, or one scalar in a repository that is no Ledger.
+
+use std::path::{Path, PathBuf};
+
+use serde_json::Value;
+use tests::{APP, Company, git};
+
+#[tokio::test]
+async fn from_one_docker_registry_to_another() {
+    let mut company = Company::on_docker_registries().await;
+    let (_, digest) = company.publish("48213", 1).await;
+    let (_, other) = company.publish("48214", 2).await;
+    company.set("CONVEYOR_LEDGER", None);
+    let from = format!("{}/{}", company.registry("dev"), APP.repository);
+    let to = format!("{}/mirror/payments", company.registry("qa"));
+
+    let line = format!("copy-artifact {from}:48213 {to}:48213");
+    let planned = company.json(&format!("{line} --dry-run"), 0).await;
+    assert_eq!(planned["outcome"], "planned");
+    let copied = company.json(&line, 0).await;
+    assert_eq!((&copied["outcome"], &copied["digest"]), (&"copied".into(), &digest.to_string().into()));
+    assert_eq!(
+        (&copied["blobs"]["copied"], &copied["manifests"], &copied["apps"]),
+        (&3.into(), &1.into(), &Value::Array(vec![]))
+    );
+    assert_eq!(copied["destination"], format!("{to}:48213@{digest}"));
+    let again = company.json(&line, 0).await;
+    assert_eq!((&again["outcome"], &again["blobs"]["copied"]), (&"already-present".into(), &0.into()));
+
+    let held = company.json(&format!("copy-artifact {from}:48214 {to}:48213"), 12).await;
+    assert_eq!((&held["held"]["by"], &held["held"]["wanted"]), (&digest.to_string().into(), &other.to_string().into()));
+    let still = company.json(&line, 0).await;
+    assert_eq!(still["outcome"], "already-present", "the tag did not move");
+
+    let file = company.scratch("digest");
+    let pinned = format!("copy-artifact {from}@{other} {to}:48214 --digest-file {}", file.display());
+    assert_eq!(company.json(&pinned, 0).await["digest"], other.to_string());
+    assert_eq!(std::fs::read_to_string(file).unwrap(), format!("{other}\n"));
+    company.fails(&format!("copy-artifact {from}:1 {to}:1"), 2, &["is not there", "correct the reference"]).await;
+}
+
+const VALUES: &str = "# a service\nimage:\n  tag: \"48200\" # by a machine\n";
+const KUSTOMIZATION: &str = "images:\n- name: web\n  newTag: \"7\"\n- name: api\n  newTag: \"48200\"\n";
+
+/// A bare repository that is no Ledger.
+fn repository(company: &Company) -> PathBuf {
+    let work = company.scratch("work");
+    std::fs::create_dir(&work).unwrap();
+    std::fs::write(work.join("values.yaml"), VALUES).unwrap();
+    std::fs::write(work.join("kustomization.yaml"), KUSTOMIZATION).unwrap();
+    git(&work, &["init", "--quiet", "--initial-branch=main"]);
+    git(&work, &["add", "."]);
+    let person = ["-c", "user.name=Ana", "-c", "user.email=ana@sandbox.invalid"];
+    git(&work, &[&person[..], &["commit", "--quiet", "--message", "first"]].concat());
+    git(&work, &["clone", "--quiet", "--bare", ".", "../bare.git"]);
+    company.scratch("bare.git")
+}
+
+fn file(repository: &Path, path: &str) -> String {
+    git(repository, &["show", &format!("main:{path}")])
+}
+
+#[tokio::test]
+async fn one_scalar_in_any_repository() {
+    let company = Company::behind_proxies().await;
+    let bare = repository(&company);
+    let place = format!("update-ledger --repo file://{} --file values.yaml --key image.tag", bare.display());
+    let set = async |rest: &str, code: i32| company.json(&format!("{place} {rest}"), code).await;
+
+    let planned = set("--set 48213 --expect 48200 --dry-run", 0).await;
+    assert_eq!((&planned["outcome"], &planned["changes"][0]["to"]), (&"planned".into(), &"48213".into()));
+    assert_eq!(file(&bare, "values.yaml"), VALUES, "a dry run writes nothing");
+
+    let updated = set("--set 48213 --expect 48200", 0).await;
+    assert_eq!((&updated["outcome"], &updated["changes"][0]["from"]), (&"updated".into(), &"48200".into()));
+    assert_eq!(updated["commit"], git(&bare, &["rev-parse", "main"]).trim());
+    assert_eq!(file(&bare, "values.yaml"), VALUES.replace("48200", "48213"));
+    assert_eq!(set("--set 48213 --expect 48200", 0).await["outcome"], "unchanged");
+    assert_eq!(set("--set 48213 --forward-only", 0).await["outcome"], "unchanged");
+
+    let head = git(&bare, &["rev-parse", "main"]);
+    let older = set("--set 48200 --forward-only", 14).await;
+    assert_eq!((&older["outcome"], &older["found"]), (&"superseded".into(), &"48213".into()));
+    assert_eq!(set("--set 48300 --expect 48200", 14).await["found"], "48213");
+    assert_eq!(set("--set latest --forward-only", 2).await["error"]["kind"], "usage");
+    assert_eq!(git(&bare, &["rev-parse", "main"]), head, "a refusal writes nothing");
+
+    set("--set 48300 --forward-only", 0).await;
+    set("--set 1", 0).await;
+    assert_eq!(file(&bare, "values.yaml"), VALUES.replace("48200", "1"));
+    assert_eq!(git(&bare, &["fsck", "--strict", "--no-dangling", "--no-progress"]), "");
+}
+
+#[tokio::test]
+async fn one_image_of_a_kustomization() {
+    let company = Company::behind_proxies().await;
+    let bare = repository(&company);
+    let place = format!("update-ledger --repo file://{} --file kustomization.yaml --key", bare.display());
+    let updated = company.json(&format!("{place} images[name=api].newTag --set 48213 --forward-only"), 0).await;
+    assert_eq!(updated["changes"][0]["key"], "images[name=api].newTag");
+    assert_eq!(file(&bare, "kustomization.yaml"), KUSTOMIZATION.replace("48200", "48213"));
+    let failed =
+        company.fails(&format!("{place} images[name=db].newTag --set 1"), 2, &["kustomization.yaml", "line "]).await;
+    assert_eq!(failed["error"]["kind"], "usage");
+}
