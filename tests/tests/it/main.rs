@@ -4,6 +4,7 @@
 mod bad_input;
 mod conformance;
 mod help;
+mod kill;
 mod raw;
 mod schemas;
 mod signals;
