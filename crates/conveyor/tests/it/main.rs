@@ -9,6 +9,7 @@
 )]
 
 mod image;
+mod machine;
 mod promote;
 mod races;
 mod world;

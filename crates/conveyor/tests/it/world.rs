@@ -430,10 +430,10 @@ pub(crate) struct Done {
 }
 
 /// Which sequence to run.
-#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) enum Sequence {
-    Promote,
     Copy,
+    Promote,
     Update,
     Check,
 }
