@@ -208,6 +208,12 @@ impl Company {
         self.desk.held().await;
     }
 
+    /// The Ledger's bare repository.
+    #[must_use]
+    pub fn ledger_dir(&self) -> PathBuf {
+        self.forge.ledger_dir()
+    }
+
     /// Runs git in the Ledger's bare repository, as its administrator.
     pub fn git(&self, arguments: &[&str]) -> String {
         git(&self.forge.ledger_dir(), arguments)
@@ -314,6 +320,11 @@ impl Company {
     pub fn ask(&self) -> u64 {
         self.releases().begin(RELEASE, "Prod-Wealth", &ana()).unwrap();
         self.releases().ask(RELEASE, "Prod-Wealth", APPROVERS).unwrap()
+    }
+
+    /// The attempt at production ends badly.
+    pub fn end_attempt(&self) {
+        self.releases().end(RELEASE, "Prod-Wealth", End::Failed).unwrap();
     }
 
     /// Somebody approves.

@@ -12,7 +12,7 @@ use axum::{
     response::Response,
 };
 use bytes::Bytes;
-use http::{HeaderMap, Method, StatusCode, header};
+use http::{HeaderMap, StatusCode, header, request::Parts};
 use tokio::{
     net::TcpListener,
     sync::{Notify, watch},
@@ -33,6 +33,8 @@ pub struct Seen {
     pub method: String,
     /// Its path, with the query.
     pub path: String,
+    /// Its `Authorization`, or nothing.
+    pub authorization: String,
 }
 
 /// An answer of a server, or in its place.
@@ -107,9 +109,16 @@ impl Desk {
         self.held.notified().await;
     }
 
-    fn see(&self, server: &'static str, method: &Method, path: &str) -> Act {
+    fn see(&self, server: &'static str, parts: &Parts, path: &str) -> Act {
         let mut all = lock(&self.seen);
-        let seen = Seen { number: all.len() + 1, server, method: method.to_string(), path: path.to_owned() };
+        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let seen = Seen {
+            number: all.len() + 1,
+            server,
+            method: parts.method.to_string(),
+            path: path.to_owned(),
+            authorization: authorization.unwrap_or_default().to_owned(),
+        };
         all.push(seen.clone());
         let rule = Arc::clone(&*lock(&self.rule));
         drop(all);
@@ -158,7 +167,7 @@ impl Drop for Proxy {
 async fn handle(State(shared): State<Shared>, request: Request) -> Response {
     let (parts, body) = request.into_parts();
     let path = parts.uri.path_and_query().unwrap().to_string();
-    let act = shared.desk.see(shared.server, &parts.method, &path);
+    let act = shared.desk.see(shared.server, &parts, &path);
     let mut released = shared.desk.released.subscribe();
     let pass_on = async {
         let body = to_bytes(body, LARGEST).await.map_err(|_| "the request broke off")?;

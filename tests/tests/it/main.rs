@@ -1,12 +1,14 @@
 //! The scenarios: the binaries on the sandbox and on real components.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod agent;
 mod bad_input;
 mod conformance;
 mod help;
 mod kill;
 mod raw;
 mod schemas;
+mod secrets;
 mod signals;
 mod snapshot;
 mod story;
