@@ -37,3 +37,71 @@ fn of_outcome(outcome: &Outcome) -> u8 {
         _ => 1,
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use conveyor::{Denied, Error, Outcome, ledger::Refusal, policy, release::Digest};
+
+    use super::code;
+    use crate::document::Ended;
+
+    fn denied(transient: &[bool]) -> Outcome {
+        let violation = |transient: &bool| policy::Violation {
+            rule: policy::BUILD_ON_RECORD,
+            because: String::new(),
+            remedy: String::new(),
+            transient: *transient,
+        };
+        let violations = transient.iter().map(violation).collect();
+        Outcome::Denied(vec![Denied { app: "a".parse().unwrap(), violations, verdicts: Vec::new() }])
+    }
+
+    #[test]
+    fn outcomes_have_the_codes_of_the_readme() {
+        let digest = Digest::of(b"");
+        let place = "registry.example/a:1".parse().unwrap();
+        for (outcome, expected) in [
+            (Outcome::Copied, 0),
+            (Outcome::AlreadyPresent, 0),
+            (Outcome::Updated, 0),
+            (Outcome::AwaitingSync, 0),
+            (Outcome::Unchanged, 0),
+            (Outcome::Planned, 0),
+            (Outcome::Allowed, 0),
+            (Outcome::Refused(Refusal::BranchPolicy), 1),
+            (Outcome::Refused(Refusal::Permission), 1),
+            (Outcome::Refused(Refusal::Other(String::new())), 1),
+            (denied(&[true, true]), 3),
+            (denied(&[true, false]), 10),
+            (denied(&[false]), 10),
+            (Outcome::ReadsMoved { path: String::new() }, 11),
+            (Outcome::NeverWon { attempts: 1 }, 11),
+            (Outcome::TagHeld { place, by: digest, wanted: digest }, 12),
+            (Outcome::Superseded { app: None, found: String::new(), wanted: String::new() }, 14),
+        ] {
+            assert_eq!(code(&Ended::Came(outcome.clone())), expected, "{outcome:?}");
+        }
+    }
+
+    #[test]
+    fn failures_and_signals_have_the_codes_of_the_readme() {
+        let other_bytes = Error::OtherDigest {
+            app: "a".parse().unwrap(),
+            build: "1".parse().unwrap(),
+            place: String::new(),
+            expected: Digest::of(b"a"),
+            found: Digest::of(b"b"),
+        };
+        for (ended, expected) in [
+            (Ended::Failed(Error::Setup(std::io::ErrorKind::Other.into())), 1),
+            (Ended::Failed(Error::NoLedger), 2),
+            (Ended::Misused(String::new()), 2),
+            (Ended::Failed(Error::Deadline), 3),
+            (Ended::Failed(other_bytes), 13),
+            (Ended::Signalled(2), 130),
+            (Ended::Signalled(15), 143),
+        ] {
+            assert_eq!(code(&ended), expected, "{ended:?}");
+        }
+    }
+}
