@@ -2,7 +2,7 @@
 
 use conveyor::Outcome;
 
-use super::judge::{Judge, Place, State};
+use super::judge::{Judge, Place, State, before_it};
 use crate::world::{ENVIRONMENTS, Sequence};
 
 /// One sequence for one environment.
@@ -60,21 +60,17 @@ impl Op {
 
     /// Whether the environment before has it all.
     fn is_recorded(&self, state: &State) -> bool {
-        let before = match self.environment {
-            "dev" => return true,
-            "qa" => "dev",
-            _ => "qa",
-        };
+        let Some(before) = before_it(self.environment) else { return true };
         self.wanted.iter().all(|(app, build)| state.has((before, app), *build))
     }
 
-    /// Whether policy allows it for those apps that are not settled, as far as the Ledger and the approvals go.
-    fn is_allowed(&self, judge: &Judge<'_>, open: &[(Place, u64)]) -> bool {
+    /// Whether policy allows it for those apps that are not settled.
+    fn is_allowed(&self, judge: &Judge<'_>, state: &State, open: &[(Place, u64)]) -> bool {
         let approved = |((_, app), build): &(Place, u64)| {
             self.environment != "prod-wealth" || (judge.is_approved(app, *build) && self.release() == Some(*build))
         };
         let there = |(place, build): &(Place, u64)| self.sequence != Sequence::Update || judge.has_tag(*place, *build);
-        open.iter().all(|case| approved(case) && there(case))
+        !state.has_rules && open.iter().all(|case| approved(case) && there(case))
     }
 
     /// How it ends if nothing else happens.
@@ -85,7 +81,7 @@ impl Op {
         if self.sequence == Sequence::Copy {
             let all: Vec<_> = self.places().collect();
             let present = all.iter().all(|(place, build)| judge.has_tag(*place, *build));
-            return match self.is_allowed(judge, &all) {
+            return match self.is_allowed(judge, state, &all) {
                 false => End::Denied,
                 true if present => End::Present,
                 true => End::Copied,
@@ -97,7 +93,7 @@ impl Op {
         let open: Vec<_> = self.places().filter(|(place, build)| !state.is_settled(*place, *build)).collect();
         match open.is_empty() {
             true => End::Unchanged,
-            false if self.is_allowed(judge, &open) => End::Written,
+            false if self.is_allowed(judge, state, &open) => End::Written,
             false => End::Denied,
         }
     }
