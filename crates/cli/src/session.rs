@@ -1,4 +1,4 @@
-use std::{env, path::PathBuf, time::Duration};
+use std::{env, path::PathBuf};
 
 use conveyor::{
     Account, Error, Live, World,
@@ -49,7 +49,7 @@ impl Session {
             })
             .transpose()?;
         Ok(Self {
-            live: Live::new(docker_config(), azure_credentials(), deadline - margin(flags)),
+            live: Live::new(docker_config(), azure_credentials(), deadline),
             ledger,
             progress: Progress::new(flags),
             deadline,
@@ -90,11 +90,6 @@ impl NamedLedger {
         let remote = git::Program::new(parsed.clone(), settings);
         Ok(Self { remote, place: LedgerPlace { url: parsed, branch: flags.branch.clone() } })
     }
-}
-
-/// How long before the end registries and Azure DevOps are given up on, so that the one that hangs is named.
-fn margin(flags: &Common) -> Duration {
-    (flags.timeout.0 / 20).min(Duration::from_secs(1))
 }
 
 /// A local conveyor.yaml, where one was named.
