@@ -1,7 +1,7 @@
-use std::{collections::BTreeMap, ops::Range, time::Duration};
+use std::{collections::BTreeMap, ops::Range, str::FromStr, time::Duration};
 
-use ledger::{Branch, LedgerUrl, RepoPath};
-use release::{Authority, Environment};
+use ledger::RepoPath;
+use release::{Authority, Environment, ParseError};
 use serde_yaml::Value;
 use url::Url;
 
@@ -23,12 +23,22 @@ pub(super) fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
 }
 
 fn unreadable(text: &str, error: &serde_yaml::Error) -> ConfigError {
-    let span = error.location().map(|location| {
-        let start = location.index().min(text.len());
+    let place = error.location().map(|location| format!(" at line {} column {}", location.line(), location.column()));
+    // The picture shows it.
+    let message = error.to_string().replacen(&place.unwrap_or_default(), "", 1);
+    let span = twice(text, &message).or_else(|| {
+        let start = error.location()?.index().min(text.len());
         let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| start + length);
-        start..end.max(start)
+        Some(start..end.max(start))
     });
-    ConfigError::new(text, span, error.to_string(), "correct this line; conveyor.schema.json describes the file")
+    ConfigError::new(text, span, message, "correct this line; conveyor.schema.json describes the file")
+}
+
+/// Where a key stands of which serde says that it stands twice: serde itself only tells the mapping.
+fn twice(text: &str, message: &str) -> Option<Range<usize>> {
+    let (path, rest) = message.rsplit_once("duplicate field `")?;
+    let keys = path.trim_end_matches(": ").split('.').filter(|key| !key.is_empty());
+    ledger::position(text, &keys.chain(rest.split('`').next()).collect::<Vec<_>>())
 }
 
 /// A file that serde could read, being checked for sense.
@@ -43,21 +53,17 @@ impl Check<'_> {
             let message = format!("version {} is not known to this Conveyor", self.raw.version);
             return Err(self.error(&["version"], message, "write `version: 1`, or install a newer Conveyor"));
         }
+        if self.raw.support.trim().is_empty() {
+            let help = "write where people get help, in quotes: a # without them begins a comment";
+            return Err(self.error(&["support"], "nobody is named for support", help));
+        }
         let environments = self.environments()?;
         let apps = self.apps(&environments)?;
         Ok(Config {
             support: self.raw.support.clone(),
             ledger: self.ledger()?,
             azure_devops: self.azure_devops()?,
-            policy: PolicyConfig {
-                rules: self
-                    .raw
-                    .policy
-                    .rules
-                    .as_ref()
-                    .map_or_else(|| self.default_rules(), |rules| Ok(rules.0.clone()))?,
-                require: self.raw.policy.require.clone(),
-            },
+            policy: self.policy()?,
             unknown_keys: unknown_keys(self.text),
             environments,
             apps,
@@ -69,18 +75,26 @@ impl Check<'_> {
         ConfigError::new(self.text, span, message, help)
     }
 
-    fn default_rules(&self) -> Result<RepoPath, ConfigError> {
-        "policy".parse().map_err(|_| self.error(&["policy"], "there is no folder of rules", "write `rules: policy/`"))
+    /// A word that stands at a place.
+    fn word<T: FromStr<Err = ParseError>>(&self, keys: &[&str], text: &str) -> Result<T, ConfigError> {
+        text.parse()
+            .map_err(|error: ParseError| self.error(keys, format!("{text:?} is not {}", error.what), error.rule))
+    }
+
+    fn policy(&self) -> Result<PolicyConfig, ConfigError> {
+        let raw = &self.raw.policy;
+        let rules = raw.rules.as_deref().unwrap_or("policy/");
+        Ok(PolicyConfig {
+            rules: self.word(&["policy", "rules"], rules.strip_suffix('/').unwrap_or(rules))?,
+            require: raw.require.iter().map(|id| self.word(&["policy", "require"], id)).collect::<Result<_, _>>()?,
+        })
     }
 
     fn ledger(&self) -> Result<LedgerPlace, ConfigError> {
-        let branch: Branch = self.raw.ledger.branch.parse().map_err(|error: release::ParseError| {
-            self.error(&["ledger", "branch"], error.to_string(), "write the branch's name, such as `main`")
-        })?;
-        let url: LedgerUrl = self.raw.ledger.url.parse().map_err(|error: release::ParseError| {
-            self.error(&["ledger", "url"], error.to_string(), "write the repository's URL, as --ledger names it")
-        })?;
-        Ok(LedgerPlace { url, branch })
+        Ok(LedgerPlace {
+            url: self.word(&["ledger", "url"], &self.raw.ledger.url)?,
+            branch: self.word(&["ledger", "branch"], &self.raw.ledger.branch)?,
+        })
     }
 
     fn azure_devops(&self) -> Result<Option<AzureDevOps>, ConfigError> {
@@ -112,12 +126,18 @@ impl Check<'_> {
             let help = "leave `promotes_from` out of the environment that CI publishes to";
             return Err(self.error(&["environments"], "no environment is the first: each promotes from another", help));
         }
-        self.raw.environments.iter().map(|(name, raw)| Ok((name.clone(), self.environment(name, raw)?))).collect()
+        let entries = self.raw.environments.iter();
+        entries
+            .map(|(text, raw)| {
+                let name: Environment = self.word(&["environments", text], text)?;
+                Ok((name.clone(), self.environment(&name, raw)?))
+            })
+            .collect()
     }
 
     fn environment(&self, name: &Environment, raw: &raw::EnvironmentEntry) -> Result<EnvironmentConfig, ConfigError> {
         let at = |key: &'static str| ["environments", name.as_str(), key];
-        self.chain(name)?;
+        self.chain(name.as_str())?;
         if let Some(account) = &raw.account
             && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
         {
@@ -138,7 +158,11 @@ impl Check<'_> {
         }
         Ok(EnvironmentConfig {
             name: name.clone(),
-            promotes_from: raw.promotes_from.clone(),
+            promotes_from: raw
+                .promotes_from
+                .as_deref()
+                .map(|from| self.word(&at("promotes_from"), from))
+                .transpose()?,
             registry: self.registry(name, raw)?,
             mutable_tags_accepted: raw.registry.as_ref().is_some_and(|registry| registry.mutable_tags.is_some()),
             sync: raw.sync,
@@ -148,11 +172,11 @@ impl Check<'_> {
     }
 
     /// Follows `promotes_from` to the first environment.
-    fn chain(&self, name: &Environment) -> Result<(), ConfigError> {
+    fn chain(&self, name: &str) -> Result<(), ConfigError> {
         let mut seen = vec![name];
         let mut place = name;
-        while let Some(source) = self.raw.environments.get(place).and_then(|raw| raw.promotes_from.as_ref()) {
-            let keys = ["environments", place.as_str(), "promotes_from"];
+        while let Some(source) = self.raw.environments.get(place).and_then(|raw| raw.promotes_from.as_deref()) {
+            let keys = ["environments", place, "promotes_from"];
             if !self.raw.environments.contains_key(source) {
                 let known = list(self.raw.environments.keys());
                 return Err(self.error(
@@ -162,8 +186,8 @@ impl Check<'_> {
                 ));
             }
             if seen.contains(&source) {
-                let circle = list(&seen);
-                let message = format!("{circle} promote from each other in a circle");
+                let circle = list(seen.iter().skip_while(|name| **name != source));
+                let message = format!("`promotes_from` goes in a circle: {circle}");
                 return Err(self.error(&keys, message, "leave `promotes_from` out of the first of them"));
             }
             seen.push(source);
@@ -247,9 +271,10 @@ impl Check<'_> {
         self.raw
             .apps
             .iter()
-            .map(|(name, raw)| {
+            .map(|(text, raw)| {
+                let name: release::App = self.word(&["apps", text], text)?;
                 if let Some(protected) = protected {
-                    self.bound(name, raw, &protected.name)?;
+                    self.bound(&name, raw, &protected.name)?;
                 }
                 if raw.build_definition.is_some() {
                     if self.raw.azure_devops.is_none() {
@@ -272,11 +297,11 @@ impl Check<'_> {
                     name.clone(),
                     AppConfig {
                         name: name.clone(),
-                        repository: raw.repository.clone(),
+                        repository: self.word(&["apps", text, "repository"], &raw.repository)?,
                         build_definition: raw.build_definition,
                         release_definition: raw.release_definition,
                         branches: raw.branches.clone(),
-                        place: self.place(name, raw)?,
+                        place: self.place(&name, raw, environments)?,
                     },
                 ))
             })
@@ -294,27 +319,26 @@ impl Check<'_> {
         Err(self.error(&["apps", name.as_str()], message, format!("write `{missing}: NUMBER`")))
     }
 
-    fn place(&self, name: &release::App, raw: &raw::AppEntry) -> Result<Option<Place>, ConfigError> {
+    fn place(
+        &self,
+        name: &release::App,
+        raw: &raw::AppEntry,
+        environments: &BTreeMap<Environment, EnvironmentConfig>,
+    ) -> Result<Option<Place>, ConfigError> {
         let Some(place) = &raw.ledger else { return Ok(None) };
         let keys = ["apps", name.as_str(), "ledger", "manifest"];
-        let several = self.raw.environments.len() > 1;
+        let several = environments.len() > 1;
         if several && !place.manifest.contains("{env}") {
             let message = "all environments would share one manifest";
             return Err(self.error(&keys, message, "write {env} where the environment's name belongs"));
         }
         let path = |environment: &Environment| {
             let path = place.manifest.replace("{env}", environment.as_str()).replace("{app}", name.as_str());
-            path.parse::<RepoPath>().map_err(|error| {
-                self.error(
-                    &keys,
-                    error.to_string(),
-                    "write a path inside the Ledger, such as apps/NAME/{env}/values.yaml",
-                )
-            })
+            self.word::<RepoPath>(&keys, &path)
         };
-        let manifests =
-            self.raw.environments.keys().map(|name| Ok((name.clone(), path(name)?))).collect::<Result<_, _>>()?;
-        Ok(Some(Place { manifests, key: place.key.clone() }))
+        let manifests = environments.keys().map(|name| Ok((name.clone(), path(name)?))).collect::<Result<_, _>>()?;
+        let key = self.word(&["apps", name.as_str(), "ledger", "key"], &place.key)?;
+        Ok(Some(Place { manifests, key }))
     }
 }
 

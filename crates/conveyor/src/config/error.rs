@@ -23,7 +23,7 @@ impl ConfigError {
         help: impl Into<String>,
     ) -> Self {
         let span = span.filter(|span| text.get(span.clone()).is_some()).unwrap_or(0..0);
-        Self { message: message.into(), help: help.into(), text: text.to_owned(), span }
+        Self { message: masked(&message.into()), help: help.into(), text: masked(text), span }
     }
 
     /// The line of the place, from 1.
@@ -46,3 +46,14 @@ impl fmt::Display for ConfigError {
 }
 
 impl std::error::Error for ConfigError {}
+
+/// The text with each user and password in a URL starred out, byte for byte, so that no place in it moves.
+fn masked(text: &str) -> String {
+    let mut parts = text.split("://");
+    let first = parts.next().unwrap_or_default().to_owned();
+    parts.fold(first, |done, part| {
+        let authority = part.find(|c: char| c.is_whitespace() || "/\"'".contains(c)).unwrap_or(part.len());
+        let user = part.get(..authority).and_then(|authority| authority.rfind('@')).unwrap_or(0);
+        done + "://" + &"*".repeat(user) + part.get(user..).unwrap_or_default()
+    })
+}

@@ -1,12 +1,13 @@
-//! conveyor.yaml as it is written: what serde reads and the JSON Schema describes. `check` makes a `Config` of it.
+//! conveyor.yaml as it is written: what serde reads and the JSON Schema describes. `check` makes a `Config` of it, and
+//! parses the words in it: there it is known on which line each of them stands.
 
-use std::collections::BTreeMap;
+use std::{collections::BTreeMap, fmt, marker::PhantomData};
 
-use ledger::{KeyPath, RepoPath};
-use policy::RuleId;
-use release::{App, Environment, Repository};
 use schemars::JsonSchema;
-use serde::Deserialize;
+use serde::{
+    Deserialize, Deserializer,
+    de::{Error, MapAccess, Visitor},
+};
 
 /// Conveyor's configuration, at the root of the Ledger.
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -21,11 +22,11 @@ pub(super) struct Raw {
     /// The organisation whose builds, releases and approvals count.
     pub(super) azure_devops: Option<AzureDevOps>,
     /// The environments by name.
-    #[schemars(with = "BTreeMap<String, EnvironmentEntry>")]
-    pub(super) environments: BTreeMap<Environment, EnvironmentEntry>,
+    #[serde(deserialize_with = "each_once")]
+    pub(super) environments: BTreeMap<String, EnvironmentEntry>,
     /// The apps by name.
-    #[schemars(with = "BTreeMap<String, AppEntry>")]
-    pub(super) apps: BTreeMap<App, AppEntry>,
+    #[serde(deserialize_with = "each_once")]
+    pub(super) apps: BTreeMap<String, AppEntry>,
     /// Rules beyond the safety rules.
     #[serde(default)]
     pub(super) policy: Policy,
@@ -52,8 +53,7 @@ pub(super) struct AzureDevOps {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct EnvironmentEntry {
     /// The environment before this one; none for the first.
-    #[schemars(with = "Option<String>")]
-    pub(super) promotes_from: Option<Environment>,
+    pub(super) promotes_from: Option<String>,
     /// The AWS account, 12 digits in quotes.
     pub(super) account: Option<String>,
     /// The AWS region.
@@ -113,8 +113,7 @@ pub(super) struct Approval {
 #[derive(Debug, Deserialize, JsonSchema)]
 pub(super) struct AppEntry {
     /// The image's repository, the same in every environment's registry.
-    #[schemars(with = "String")]
-    pub(super) repository: Repository,
+    pub(super) repository: String,
     /// The build definition that its images come from.
     pub(super) build_definition: Option<u64>,
     /// The release definition that may ask for a protected environment.
@@ -131,34 +130,51 @@ pub(super) struct Place {
     /// The manifest's path, with {env} for the environment's name.
     pub(super) manifest: String,
     /// The scalar's place in it.
-    #[schemars(with = "String")]
-    pub(super) key: KeyPath,
+    pub(super) key: String,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Policy {
     /// The folder of Rego rules; `policy/` by default.
-    #[schemars(with = "Option<String>")]
-    pub(super) rules: Option<Folder>,
+    pub(super) rules: Option<String>,
     /// Rules that must be among those evaluated.
     #[serde(default)]
-    #[schemars(with = "Vec<String>")]
-    pub(super) require: Vec<RuleId>,
+    pub(super) require: Vec<String>,
     /// How long an emergency may stay open.
     #[expect(dead_code, reason = "read by `close-emergency`; accepted here so that the file stays valid")]
     pub(super) close_emergency_within: Option<String>,
 }
 
-/// A folder's path, which may end in a slash.
-#[derive(Debug)]
-pub(super) struct Folder(pub(super) RepoPath);
+/// A mapping in which no name stands twice: who reviews the file may see only the first of two entries, and the last
+/// would count.
+fn each_once<'de, D, T>(deserializer: D) -> Result<BTreeMap<String, T>, D::Error>
+where
+    D: Deserializer<'de>,
+    T: Deserialize<'de>,
+{
+    struct EachOnce<T>(PhantomData<T>);
 
-impl<'de> Deserialize<'de> for Folder {
-    fn deserialize<D: serde::Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
-        let text = String::deserialize(deserializer)?;
-        text.strip_suffix('/').unwrap_or(&text).parse().map(Self).map_err(serde::de::Error::custom)
+    impl<'de, T: Deserialize<'de>> Visitor<'de> for EachOnce<T> {
+        type Value = BTreeMap<String, T>;
+
+        fn expecting(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+            f.write_str("a mapping")
+        }
+
+        fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<Self::Value, A::Error> {
+            let mut entries = BTreeMap::new();
+            while let Some((name, entry)) = map.next_entry::<String, T>()? {
+                if entries.contains_key(&name) {
+                    return Err(A::Error::custom(format_args!("duplicate field `{name}`")));
+                }
+                entries.insert(name, entry);
+            }
+            Ok(entries)
+        }
     }
+
+    deserializer.deserialize_map(EachOnce(PhantomData))
 }
 
 /// The keys that may stand at a place, for the warning about others. `*` stands for any name.

@@ -1,0 +1,371 @@
+//! conveyor.yaml: what is wrong, where, and what to write instead.
+
+use conveyor::config::{Config, ConfigError, Sync};
+use proptest::prelude::*;
+
+use crate::world::word;
+
+/// A file with a line for each thing that can be wrong.
+const GOOD: &str = r##"version: 1
+support: "#platform-support"
+ledger: { url: "https://dev.azure.com/acme/forge/_git/ledger", branch: main }
+azure_devops: { organization: acme, project: forge }
+environments:
+  dev:
+    account: "111111111111"
+    region: ap-southeast-2
+    role: "arn:aws:iam::111111111111:role/ConveyorDeployRole-dev"
+  qa:
+    promotes_from: dev
+    registry: { url: "https://registry.example" }
+    stage: QA
+  prod:
+    promotes_from: qa
+    account: "333333333333"
+    region: ap-southeast-2
+    sync: manual
+    stage: Prod
+    approval:
+      required: 1
+      group: "6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60"
+      max_age: 24h
+apps:
+  web:
+    repository: forge/web
+    build_definition: 57
+    release_definition: 12
+    branches: [refs/heads/main]
+    ledger:
+      manifest: "apps/web/{env}/values.yaml"
+      key: image.tag
+policy:
+  require: []
+"##;
+
+/// A replacement in the good file, and the line and message of the error that it makes.
+const BAD: &[(&str, &str, usize, &str)] = &[
+    ("version: 1", "version: 2", 1, "version 2 is not known to this Conveyor"),
+    (
+        "  max_age",
+        "  max_ages",
+        23,
+        "environments.prod.approval: unknown field `max_ages`, expected one of `required`, `group`, `max_age`",
+    ),
+    (
+        "require: []",
+        "requires: []",
+        34,
+        "policy: unknown field `requires`, expected one of `rules`, `require`, `close_emergency_within`",
+    ),
+    ("promotes_from: dev", "promotes_from: develop", 11, "there is no environment develop"),
+    ("  dev:\n", "  dev:\n    promotes_from: prod\n", 5, "no environment is the first: each promotes from another"),
+    ("promotes_from: dev", "promotes_from: qa", 11, "`promotes_from` goes in a circle: qa"),
+    (
+        "      group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"\n",
+        "",
+        20,
+        "approval is required but no group is named that could give it",
+    ),
+    (
+        "group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"",
+        "group: Release Managers",
+        22,
+        "approval is required but no group is named that could give it",
+    ),
+    ("required: 1", "required: 0", 18, "prod is synced by hand but nobody must approve"),
+    ("    stage: Prod\n", "", 14, "prod needs approval but names no stage of the release"),
+    (
+        "azure_devops: { organization: acme, project: forge }\n",
+        "",
+        20,
+        "prod needs approval but no Azure DevOps is named that could tell",
+    ),
+    ("account: \"111111111111\"", "account: \"1111\"", 7, "\"1111\" is not an AWS account"),
+    ("iam::111111111111", "iam::222222222222", 9, "the role is not one of account 111111111111"),
+    (
+        "arn:aws:iam::111111111111:role/ConveyorDeployRole-dev",
+        "ConveyorDeployRole-dev",
+        9,
+        "the role is not one of account 111111111111",
+    ),
+    ("    region: ap-southeast-2\n    role", "    role", 6, "dev has no registry"),
+    ("region: ap-southeast-2\n    role", "region: ap southeast\n    role", 8, "\"ap southeast\" is not an AWS region"),
+    ("https://registry.example", "http://registry.example", 12, "\"http://registry.example\" is not a server's URL"),
+    (
+        "https://registry.example",
+        "https://registry.example/forge",
+        12,
+        "\"https://registry.example/forge\" is not a registry's URL",
+    ),
+    (
+        "https://registry.example",
+        "https://ci:secret@registry.example",
+        12,
+        "\"https://*********@registry.example\" is not a server's URL",
+    ),
+    ("https://registry.example", "registry.example", 12, "\"registry.example\" is not a server's URL"),
+    (
+        "registry: { url: \"https://registry.example\"",
+        "account: \"222222222222\"\n    registry: { url: \"https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com\"",
+        13,
+        "the registry is account 111111111111's, not account 222222222222's",
+    ),
+    (
+        "https://registry.example\"",
+        "https://registry.example\", mutable_tags: fine",
+        12,
+        "environments.qa.registry.mutable_tags: unknown variant `fine`, expected `detect-only`",
+    ),
+    ("max_age: 24h", "max_age: a day", 23, "\"a day\" is not a length of time"),
+    ("max_age: 24h", "max_age: -24h", 23, "\"-24h\" is not a length of time"),
+    ("max_age: 24h", "max_age: 0s", 23, "\"0s\" is not a length of time"),
+    ("apps/web/{env}/", "apps/web/", 31, "all environments would share one manifest"),
+    ("apps/web/{env}/", "../{env}/", 31, "\"../dev/values.yaml\" is not a path in the Ledger"),
+    ("apps/web/{env}/", "/apps/{env}/", 31, "\"/apps/dev/values.yaml\" is not a path in the Ledger"),
+    ("key: image.tag", "key: images[0].tag", 32, "\"images[0].tag\" is not a key path"),
+    ("    build_definition: 57\n", "", 25, "web goes to prod, which is protected, but has no `build_definition`"),
+    ("    release_definition: 12\n", "", 25, "web goes to prod, which is protected, but has no `release_definition`"),
+    ("    branches: [refs/heads/main]\n", "", 25, "web names no branch whose builds may be moved"),
+    ("refs/heads/main", "main", 29, "\"main\" is not a branch's full name"),
+    ("branch: main", "branch: \"-main\"", 3, "\"-main\" is not a branch"),
+    (
+        "https://dev.azure.com/acme",
+        "https://me:secret@dev.azure.com/acme",
+        3,
+        "\"https://*********@dev.azure.com/acme/forge/_git/ledger\" is not a Ledger URL",
+    ),
+    (
+        "project: forge }",
+        "project: forge, url: \"http://azure.example\" }",
+        4,
+        "\"http://azure.example\" is not a server's URL",
+    ),
+    (
+        "sync: manual",
+        "sync: manually",
+        18,
+        "environments.prod.sync: unknown variant `manually`, expected `auto` or `manual`",
+    ),
+    ("  web:", "  Web:", 25, "\"Web\" is not an app"),
+    ("  web:", "  web: {}\n  web:", 25, "apps.web: missing field `repository`"),
+    ("repository: forge/web", "repository: Forge/Web", 26, "\"Forge/Web\" is not a repository"),
+    ("support: \"#platform-support\"", "support: #platform-support", 2, "nobody is named for support"),
+    (
+        "    region: ap-southeast-2\n    sync",
+        "   region: ap-southeast-2\n    sync",
+        17,
+        "did not find expected key, while parsing a block mapping at line 6 column 3",
+    ),
+    ("environments:\n", "environments: [\n", 5, "environments: invalid type: sequence, expected a mapping"),
+    ("apps:\n", "applications:\n", 1, "missing field `apps`"),
+    ("require: []", "require: [Sunny Day]", 34, "\"Sunny Day\" is not a rule's id"),
+    ("require: []", "rules: ../policy", 34, "\"../policy\" is not a path in the Ledger"),
+    ("sync: manual", "sync: manual\n    sync: auto", 18, "environments.prod: duplicate field `sync`"),
+    ("apps:\n", "  dev: { account: \"444444444444\", region: ap-southeast-2 }\napps:\n", 6, "environments: duplicate field `dev`"),
+];
+
+fn bad(text: &str) -> ConfigError {
+    Config::parse(text.as_bytes()).expect_err(text)
+}
+
+/// The good file with something else in the one place where it says `from`.
+fn with(from: &str, to: &str) -> String {
+    assert_eq!(GOOD.matches(from).count(), 1, "{from}");
+    GOOD.replacen(from, to, 1)
+}
+
+#[test]
+fn each_mistake_is_shown_on_its_line() {
+    Config::parse(GOOD.as_bytes()).unwrap();
+    for (from, to, line, message) in BAD {
+        let text = with(from, to);
+        let error = bad(&text);
+        assert_eq!((error.line(), &*error.message), (*line, *message), "{from} -> {to}");
+        let shown = error.to_string();
+        let marked = text.lines().nth(line - 1).unwrap().split("://").next().unwrap();
+        assert!(shown.contains(marked) && shown.contains('^'), "{shown}");
+        assert!(!error.help.is_empty() && shown.contains(&format!("= help: {}", error.help)), "{shown}");
+        assert!(!shown.contains("secret"), "{shown}");
+    }
+}
+
+#[test]
+fn an_error_is_a_sentence_a_picture_and_what_to_write() {
+    assert_eq!(
+        bad(&with("promotes_from: dev", "promotes_from: develop")).to_string(),
+        "\
+error: there is no environment develop
+  --> conveyor.yaml:11:20
+   |
+11 |     promotes_from: develop
+   |                    ^^^^^^^
+   |
+   = help: write one of dev, prod, qa"
+    );
+    assert_eq!(
+        bad(&with("      group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"\n", "")).to_string(),
+        "\
+error: approval is required but no group is named that could give it
+  --> conveyor.yaml:20:5
+   |
+20 |     approval:
+   |     ^^^^^^^^
+   |
+   = help: write the group's GUID: `group: \"xxxxxxxx-xxxx-…\"`"
+    );
+    assert_eq!(
+        bad(&with("apps/web/{env}/", "../{env}/")).to_string(),
+        "\
+error: \"../dev/values.yaml\" is not a path in the Ledger
+  --> conveyor.yaml:31:17
+   |
+31 |       manifest: \"../{env}/values.yaml\"
+   |                 ^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write segments of letters, digits, . _ - joined by /, no . or .. or .git among them"
+    );
+    assert_eq!(
+        bad(&with("https://registry.example", "https://ci:hunter2@registry.example")).to_string(),
+        "\
+error: \"https://**********@registry.example\" is not a server's URL
+  --> conveyor.yaml:12:22
+   |
+12 |     registry: { url: \"https://**********@registry.example\" }
+   |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
+   |
+   = help: write https://HOST[:PORT], without user, query or fragment; http only on loopback"
+    );
+}
+
+#[test]
+fn what_is_no_text_or_too_much_of_it_is_refused() {
+    for bytes in [b"version: \xff\n".to_vec(), [GOOD.as_bytes(), &[b'#'; 1 << 20]].concat()] {
+        let error = Config::parse(&bytes).unwrap_err();
+        assert_eq!(error.message, "conveyor.yaml is not a text of at most 1 MiB");
+        assert_eq!(error.line(), 1);
+    }
+    let just_fits = [GOOD.as_bytes(), b"#", &vec![b'x'; (1 << 20) - GOOD.len() - 1]].concat();
+    assert!(Config::parse(&just_fits).is_ok());
+    let doubled = |level: u32| format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
+    let aliases: String = (1..30).map(doubled).collect();
+    read(format!("a0: &a0 [x]\n{aliases}{GOOD}").as_bytes());
+    for empty in ["", "\n", "# nothing\n", "---\n", "[]", "null", "version: 1"] {
+        bad(empty);
+    }
+}
+
+#[test]
+fn an_unknown_key_is_a_warning_where_nobody_is_protected_by_it() {
+    let text = with("stage: QA", "stage: QA\n    colour: blue")
+        .replacen("version: 1", "version: 1\nfuture: { a: 1 }", 1)
+        .replacen("key: image.tag", "key: image.tag\n      path: x", 1);
+    let config = Config::parse(text.as_bytes()).unwrap();
+    assert_eq!(config.unknown_keys, ["future", "environments.qa.colour", "apps.web.ledger.path"]);
+    assert!(Config::parse(GOOD.as_bytes()).unwrap().unknown_keys.is_empty());
+}
+
+/// A file with everything in it that the design has.
+const WHOLE: &str = r##"# yaml-language-server: $schema=./conveyor.schema.json
+version: 1
+support: "#platform-support"
+ledger: { url: "https://dev.azure.com/acme/forge/_git/ledger", branch: main }
+azure_devops: { organization: acme, project: forge }      # url: for another server
+argocd: { server: "https://argocd.acme.example" }
+environments:
+  dev:         { account: "111111111111", region: ap-southeast-2, role: "arn:aws:iam::111111111111:role/ConveyorDeployRole-dev", sync: auto }
+  qa:          { promotes_from: dev, account: "222222222222", region: ap-southeast-2, role: "arn:aws:iam::222222222222:role/ConveyorDeployRole-qa",
+                 sync: auto, stage: QA, approval: { required: 0 } }
+  prod-wealth: { promotes_from: qa, account: "333333333333", region: ap-southeast-2, role: "arn:aws:iam::333333333333:role/ConveyorDeployRole-prod",
+                 sync: manual, stage: Prod-Wealth,
+                 approval: { required: 1, group: "6F1C2B9E-7A54-4D0B-9C3F-2F8E5D1A7B60", max_age: 24h } }
+apps:
+  payments-api: { repository: forge/payments-api, build_definition: 57, release_definition: 12, branches: [refs/heads/main],
+                  ledger: { manifest: "apps/payments-api/{env}/values.yaml", key: image.tag, argocd: "payments-api-{env}" } }
+  dagster:      { repository: forge/dagster, build_definition: 61, release_definition: 14, branches: [refs/heads/main],
+                  ec2: { target: { "forge:dagster-enabled": "true" }, directory: /opt/forge/dagster, compose: "apps/dagster/{env}/docker-compose.yml", hosts: 1 } }
+policy: { rules: policy/, require: [], close_emergency_within: 72h }
+# endpoints: { sts, ecr, ssm }   token_hosts: []   signers: [{ keyid, public_key, environments }]
+"##;
+
+#[test]
+fn a_whole_file_says_what_it_says() {
+    let config = Config::parse(WHOLE.as_bytes()).unwrap();
+    assert_eq!(config.unknown_keys, [""; 0]);
+    assert_eq!(config.support, "#platform-support");
+    assert_eq!(config.ledger.branch.to_string(), "refs/heads/main");
+    assert_eq!(config.policy.rules.as_str(), "policy");
+    let (qa, prod) = (&config.environments[&word("qa")], &config.environments[&word("prod-wealth")]);
+    assert_eq!(qa.registry.to_string(), "222222222222.dkr.ecr.ap-southeast-2.amazonaws.com");
+    assert_eq!((qa.promotes_from.clone(), qa.sync, qa.approval.required), (Some(word("dev")), Sync::Auto, 0));
+    assert_eq!((prod.sync, prod.stage.as_deref(), prod.approval.required), (Sync::Manual, Some("Prod-Wealth"), 1));
+    assert_eq!(prod.approval.group.as_deref(), Some("6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60"));
+    assert_eq!(prod.approval.max_age.as_secs(), 24 * 60 * 60);
+    assert!(config.environments.values().all(|environment| !environment.mutable_tags_accepted));
+    let app = &config.apps[&word("payments-api")];
+    let place = app.place.as_ref().unwrap();
+    assert_eq!(place.manifest(&word("qa")).unwrap().as_str(), "apps/payments-api/qa/values.yaml");
+    assert_eq!(place.manifest(&word("staging")), None);
+    assert_eq!((app.build_definition, app.release_definition), (Some(57), Some(12)));
+    assert!(config.apps[&word("dagster")].place.is_none());
+}
+
+#[test]
+fn what_need_not_be_said() {
+    let text = "\
+version: 1
+support: us
+ledger: { url: \"file:///srv/ledger.git\", branch: main }
+environments:
+  dev: { registry: { url: \"http://127.0.0.1:5000\", mutable_tags: detect-only } }
+  qa: { promotes_from: dev, account: 011111111111, region: cn-north-1 }
+apps: {}
+";
+    let config = Config::parse(text.as_bytes()).unwrap();
+    let [dev, qa] = ["dev", "qa"].map(|name| &config.environments[&word(name)]);
+    assert_eq!(dev.registry.to_string(), "127.0.0.1:5000");
+    assert!(dev.mutable_tags_accepted && !qa.mutable_tags_accepted);
+    assert_eq!(qa.registry.to_string(), "011111111111.dkr.ecr.cn-north-1.amazonaws.com.cn", "a zero in front stays");
+    assert_eq!((qa.sync, qa.approval.required), (Sync::Auto, 0));
+    assert!(config.azure_devops.is_none() && config.policy.require.is_empty());
+}
+
+#[test]
+fn the_schema_in_the_repository_is_up_to_date() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/../../schemas/conveyor.schema.json");
+    let schema = serde_json::to_string_pretty(&Config::schema()).unwrap() + "\n";
+    if std::env::var_os("UPDATE_SCHEMAS").is_some() {
+        std::fs::write(path, &schema).unwrap();
+    }
+    let kept = std::fs::read_to_string(path).unwrap_or_default();
+    assert!(kept == schema, "conveyor.schema.json is out of date: run the tests with UPDATE_SCHEMAS=1");
+}
+
+/// Reads bytes that may be anything, and shows what is wrong with them.
+fn read(bytes: &[u8]) {
+    if let Err(error) = Config::parse(bytes) {
+        let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
+        assert!((1..=lines).contains(&error.line()));
+        assert!(error.to_string().starts_with("error: "));
+    }
+}
+
+proptest! {
+    #[test]
+    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
+        read(&bytes);
+    }
+
+    #[test]
+    fn no_text_is_too_strange(text in r#"[-a-z{}\[\]:#&*!|>'"%@,?~\u{e9}\u{2028}\n\t ]{0,200}"#) {
+        read(text.as_bytes());
+    }
+
+    #[test]
+    fn no_change_of_a_good_file_is_too_strange(
+        at in 0..GOOD.len(), length in 0..40_usize, instead in r"(\PC|\n){0,6}"
+    ) {
+        let mut bytes = GOOD.as_bytes().to_vec();
+        bytes.splice(at..(at + length).min(GOOD.len()), instead.bytes());
+        read(&bytes);
+    }
+}
