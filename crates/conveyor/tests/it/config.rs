@@ -161,7 +161,12 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     ("require: []", "require: [Sunny Day]", 34, "\"Sunny Day\" is not a rule's id"),
     ("require: []", "rules: ../policy", 34, "\"../policy\" is not a path in the Ledger"),
     ("sync: manual", "sync: manual\n    sync: auto", 18, "environments.prod: duplicate field `sync`"),
-    ("apps:\n", "  dev: { account: \"444444444444\", region: ap-southeast-2 }\napps:\n", 6, "environments: duplicate field `dev`"),
+    (
+        "apps:\n",
+        "  dev: { account: \"444444444444\", region: ap-southeast-2 }\napps:\n",
+        6,
+        "environments: duplicate field `dev`",
+    ),
 ];
 
 fn bad(text: &str) -> ConfigError {

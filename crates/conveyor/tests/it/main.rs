@@ -13,4 +13,5 @@ mod image;
 mod machine;
 mod promote;
 mod races;
+mod record;
 mod world;
