@@ -26,4 +26,4 @@ pub use docker_registry::{DockerRegistry, PASSWORD, USER};
 pub use git::git;
 pub use people::{ana, bo};
 pub use proxy::{Act, Answer, Seen};
-pub use ran::{Ran, validate};
+pub use ran::Ran;

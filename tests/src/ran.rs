@@ -43,10 +43,7 @@ impl Ran {
 }
 
 /// Checks a document against the schema that it names.
-///
-/// # Panics
-/// Where it differs, with the place.
-pub fn validate(document: &Value) {
+fn validate(document: &Value) {
     static VALIDATORS: OnceLock<BTreeMap<String, Validator>> = OnceLock::new();
     let validators = VALIDATORS.get_or_init(|| {
         let named = cli::schemas().into_iter().map(|(file, schema)| {
