@@ -136,7 +136,7 @@ fn judge(forge: &Forge, publish: &Publish, done: &Done) {
     let ours = Made::image(publish.build, publish.variant).digest();
     match &done.outcome {
         Ok(Outcome::Copied | Outcome::AlreadyPresent) => assert_eq!(held, Some(ours), "{publish:?}"),
-        Ok(Outcome::TagHeld { by, .. }) => assert!(publish.faults.len() > 0 || held == Some(*by) && *by != ours),
+        Ok(Outcome::TagHeld { by, .. }) => assert!(!publish.faults.is_empty() || held == Some(*by) && *by != ours),
         _ => assert!(!publish.faults.is_empty(), "{publish:?} failed without a reason: {done:?}"),
     }
 }

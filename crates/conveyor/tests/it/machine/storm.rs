@@ -2,7 +2,6 @@
 
 use std::{
     cell::{Cell, RefCell},
-    collections::BTreeMap,
     time::Duration,
 };
 
@@ -267,10 +266,10 @@ fn judge_end(run: &Run, client: &Client<'_>, done: &Done, judge: &Judge<'_>, sin
     }
 }
 
-/// Runs every operation once more without faults, in order, against the model.
-async fn again(forge: &Forge, judge: &RefCell<Judge<'_>>, ops: &[Op]) -> BTreeMap<usize, End> {
-    let mut ends = BTreeMap::new();
-    for (index, op) in ops.iter().enumerate() {
+/// Runs every operation once more without faults, in order, against the model. Says how each ended.
+async fn again(forge: &Forge, judge: &RefCell<Judge<'_>>, ops: &[Op]) -> Vec<End> {
+    let mut ends = Vec::new();
+    for op in ops {
         let expected = op.end(&judge.borrow(), judge.borrow().now());
         let client = client(forge, op, Faults::default());
         let (commits, runs) = (forge.commits(), client.run);
@@ -284,7 +283,7 @@ async fn again(forge: &Forge, judge: &RefCell<Judge<'_>>, ops: &[Op]) -> BTreeMa
         if !matches!(end, End::Written | End::Copied) {
             assert_eq!(client.servers.writes(), 0, "{op:?} has put something for nothing");
         }
-        ends.insert(index, end);
+        ends.push(end);
     }
     ends
 }
@@ -341,8 +340,8 @@ async fn weather(case: &Case) {
 
     // Whatever was asked for one app alone and not denied: the greatest of them, or what came later, is there.
     let judge = judge.borrow();
-    for (index, op) in ops.iter().enumerate() {
-        if op.sequence == Sequence::Copy || op.wanted.len() > 1 || ends[&index] == End::Denied {
+    for (op, end) in ops.iter().zip(ends) {
+        if op.sequence == Sequence::Copy || op.wanted.len() > 1 || end == End::Denied {
             continue;
         }
         for (place, build) in op.places() {
