@@ -43,7 +43,7 @@ impl Client {
         if !origin.is_private() {
             return Err(HttpError::PlainHttp { origin });
         }
-        let authorization = credentials.header().map_err(|()| HttpError::Credentials { origin: origin.clone() })?;
+        let authorization = credentials.header().map_err(|_| HttpError::Credentials { origin: origin.clone() })?;
         let this_machine =
             [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
         let http = reqwest::Client::builder()

@@ -20,18 +20,26 @@ pub enum Credentials {
     Bearer(SecretString),
 }
 
+/// The user or the secret holds a character that no `Authorization` header can carry. It does not show which.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the credentials hold a character that cannot be sent")]
+pub struct InvalidCredentials;
+
 impl Credentials {
-    /// The value of the `Authorization` header, marked as sensitive; `Err` when the secret does not fit into one.
-    pub(crate) fn header(&self) -> Result<Option<HeaderValue>, ()> {
+    /// The value of the `Authorization` header, marked as sensitive; none for nobody in particular.
+    ///
+    /// # Errors
+    /// [`InvalidCredentials`]: a colon in the user, a line break or another control character in the secret.
+    pub fn header(&self) -> Result<Option<HeaderValue>, InvalidCredentials> {
         let text = match self {
             Self::Anonymous => return Ok(None),
-            Self::Basic { user, .. } if user.contains(':') => return Err(()),
+            Self::Basic { user, .. } if user.contains(':') => return Err(InvalidCredentials),
             Self::Basic { user, password } => {
                 format!("Basic {}", BASE64_STANDARD.encode(format!("{user}:{}", password.expose_secret())))
             }
             Self::Bearer(token) => format!("Bearer {}", token.expose_secret()),
         };
-        let mut value = HeaderValue::try_from(text).map_err(|_| ())?;
+        let mut value = HeaderValue::try_from(text).map_err(|_| InvalidCredentials)?;
         value.set_sensitive(true);
         Ok(Some(value))
     }

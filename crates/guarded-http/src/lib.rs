@@ -30,9 +30,9 @@ mod text;
 mod upload;
 
 pub use client::{Client, Limits};
-pub use credentials::Credentials;
+pub use credentials::{Credentials, InvalidCredentials};
 pub use error::{BodyError, Call, HttpError};
-pub use http::{HeaderMap, HeaderName, Method, StatusCode, header};
+pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 pub use origin::{Origin, OriginError};
 pub use request::Request;
 pub use response::{Download, Response};

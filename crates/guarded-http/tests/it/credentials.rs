@@ -1,6 +1,6 @@
 use std::net::SocketAddr;
 
-use guarded_http::{Client, Credentials, HttpError, Method, Origin, header};
+use guarded_http::{Client, Credentials, HttpError, InvalidCredentials, Method, Origin, header};
 use secrecy::SecretString;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers};
 
@@ -126,9 +126,13 @@ fn they_are_never_shown_and_refused_where_they_cannot_be_sent() {
     for secret in ["open sesame", "robot", "cm9ib3Q6", "t0ken"] {
         assert!(!shown.contains(secret), "{shown}");
     }
+    assert_eq!(Credentials::Anonymous.header(), Ok(None));
+    let header = basic().header().unwrap().unwrap();
+    assert_eq!((header.to_str().unwrap(), header.is_sensitive()), ("Basic cm9ib3Q6b3BlbiBzZXNhbWU=", true));
     let unfit =
         [Credentials::Bearer("two\nlines".into()), Credentials::Basic { user: "a:b".into(), password: "c".into() }];
     for credentials in unfit {
+        assert_eq!(credentials.header(), Err(InvalidCredentials));
         let error = Client::new("https://h.example".parse().unwrap(), &credentials, limits()).unwrap_err();
         assert!(matches!(error, HttpError::Credentials { .. }), "{error}");
     }
