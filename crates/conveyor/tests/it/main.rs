@@ -14,4 +14,5 @@ mod machine;
 mod promote;
 mod races;
 mod record;
+mod refusals;
 mod world;

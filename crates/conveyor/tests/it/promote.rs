@@ -6,7 +6,7 @@ use release::Digest;
 
 use crate::{
     image::Image,
-    world::{ANA, APPS, AzureFault, BO, Client, Done, EVE, Faults, Forge, GROUP, Sequence, config, record_path, word},
+    world::{ANA, APPS, BO, Client, Done, EVE, Forge, GROUP, Sequence, config, record_path, word},
 };
 
 const APP: &str = APPS[0];
@@ -25,7 +25,7 @@ impl Done {
     }
 
     /// The error's message with its sources.
-    fn error(&self) -> String {
+    pub(crate) fn error(&self) -> String {
         conveyor::chain(self.outcome.as_ref().unwrap_err())
     }
 }
@@ -147,6 +147,13 @@ async fn several_apps_move_together_or_not_at_all() {
     let done = forge.client().promote(&[(APP, 48213), (OTHER, 48301), (APPS[2], 48401)], "qa").await;
     assert_eq!(done.denied_by(), [(APPS[2].to_owned(), "build-on-record".to_owned())]);
     assert_eq!((forge.commits(), forge.tag("qa", APP, 48213)), (before, None));
+
+    // The build of one of them is of no account any more.
+    forge.azure.set_build_status(word("48301"), azure_devops::model::BuildStatus::Other).unwrap();
+    let done = forge.client().promote(&[(APP, 48213), (OTHER, 48301)], "qa").await;
+    assert_eq!(done.denied_by(), [(OTHER.to_owned(), "build-of-definition".to_owned())]);
+    assert_eq!((forge.commits(), forge.tag("qa", APP, 48213)), (before, None));
+    forge.succeed(48301);
 
     // One of them is held by somebody's edit.
     forge.edit("qa", OTHER, "48999");
@@ -401,85 +408,14 @@ async fn a_dry_run_decides_plans_and_writes_nothing() {
     }
     let done = Client { dry_run: true, ..forge.client() }.promote(&[(APP, 48213)], "prod-wealth").await;
     assert!(done.is_denied_by("build-on-record"), "a dry run asks policy too");
-}
 
-#[tokio::test(start_paused = true)]
-async fn a_local_configuration_serves_dry_runs_only() {
-    let forge = Forge::new();
-    arrived_before(&forge, APP, 48213, "qa").await;
-    let local = config().replace("apps:\n", "policy: { require: [sunny-day] }\napps:\n");
-    let acting = Client { config: Some(local.clone()), ..forge.client() };
-    for sequence in [Sequence::Promote, Sequence::Copy, Sequence::Update] {
-        let done = acting.run(sequence, &[(APP, 48213)], "qa").await;
-        assert!(matches!(done.outcome, Err(Error::LocalConfig)), "{done:?}");
-    }
-    let dry = Client { config: Some(local), dry_run: true, ..forge.client() };
-    let done = dry.promote(&[(APP, 48213)], "qa").await;
-    assert!(done.is_denied_by("sunny-day"));
-    assert_eq!(forge.commits(), 2);
-}
-
-#[tokio::test(start_paused = true)]
-async fn what_is_not_configured_is_said_with_what_is() {
-    let forge = Forge::new();
-    forge.built(APP, 48213).await;
-    let done = forge.client().promote(&[("payment-api", 48213)], "dev").await;
-    assert_eq!(done.error(), "there is no app payment-api in conveyor.yaml; it has orders-api, payments-api, web");
-    let done = forge.client().promote(&[(APP, 48213)], "prod").await;
-    assert_eq!(done.error(), "there is no environment prod in conveyor.yaml; it has dev, prod-wealth, qa");
-    assert_eq!(done.outcome.unwrap_err().kind(), conveyor::Kind::Usage);
-
-    forge.configure(&config().replace("ledger.git", "fork.git"));
-    let done = forge.client().promote(&[(APP, 48213)], "dev").await;
-    assert!(matches!(done.outcome, Err(Error::OtherLedger { .. })), "{done:?}");
-    assert!(done.error().contains("https://git.example/fork.git main"), "{}", done.error());
-    forge.configure(&config().replace("branch: main }", "branch: staging }"));
-    let done = forge.client().promote(&[(APP, 48213)], "dev").await;
-    assert!(matches!(done.outcome, Err(Error::OtherLedger { .. })), "{done:?}");
-
-    let files = [(word("conveyor.yaml"), None)];
-    forge.ledger.commit_files(&crate::world::main_branch(), &files, "Gone\n").unwrap();
-    let done = forge.client().promote(&[(APP, 48213)], "dev").await;
-    assert!(matches!(done.outcome, Err(Error::NoConfig)), "{done:?}");
-}
-
-#[tokio::test(start_paused = true)]
-async fn rules_that_cannot_be_evaluated_deny() {
-    let forge = Forge::new();
-    forge.built(APP, 48213).await;
-    let rules = config().replace("apps:\n", "policy: { rules: rules/, require: [scan] }\napps:\n");
-    forge.configure(&rules);
-    let done = forge.client().promote(&[(APP, 48213)], "dev").await;
-    assert!(done.is_denied_by("scan"), "a required rule that nobody knows");
-    forge.configure(&rules.replace("[scan]", "[four-eyes]"));
-    forge.commit(&[(word("policy/friday.rego"), "package conveyor\n".into())]);
-    let done = forge.client().promote(&[(APP, 48213)], "dev").await;
-    assert!(matches!(done.outcome, Ok(Outcome::Updated)), "rules are in another folder: {done:?}");
+    // Where nothing has to be copied.
     forge.built(APP, 48214).await;
-    forge.commit(&[(word("rules/friday.rego"), "package conveyor\n".into())]);
-    let done = forge.client().promote(&[(APP, 48214)], "dev").await;
-    assert!(done.is_denied_by("rules-evaluated"));
-    forge.configure(&config());
-    let done = forge.client().promote(&[(APP, 48214)], "dev").await;
-    assert!(done.is_denied_by("rules-evaluated"), "policy/ is where rules are by default");
-    assert_eq!(forge.value("dev", APP), "48213");
-}
-
-#[tokio::test(start_paused = true)]
-async fn without_azure_devops_nothing_is_written() {
-    for (environment, question) in [("dev", 0), ("qa", 0), ("prod-wealth", 0), ("prod-wealth", 1)] {
-        for (fault, transient) in [(AzureFault::Away, true), (AzureFault::Strange, false)] {
-            let forge = Forge::new();
-            arrived_before(&forge, APP, 48213, environment).await;
-            let release = forge.add_release(APP, 48213);
-            forge.approve(release, GROUP, BO);
-            let commits = forge.commits();
-            let faults = Faults { azure: [(question, fault)].into(), ..Faults::default() };
-            let client = Client { release: Some(release), ..forge.client_with(faults) };
-            let done = client.promote(&[(APP, 48213)], environment).await;
-            let Ok(Outcome::Denied(denied)) = &done.outcome else { panic!("{environment}: {done:?}") };
-            assert_eq!(denied[0].is_transient(), transient, "{environment}, {fault:?}: {denied:?}");
-            assert_eq!((forge.commits(), client.servers.writes()), (commits, 0), "{environment}, {fault:?}");
-        }
+    for sequence in [Sequence::Promote, Sequence::Update] {
+        let done = Client { dry_run: true, ..forge.client() }.run(sequence, &[(APP, 48214)], "dev").await;
+        assert!(matches!(done.outcome, Ok(Outcome::Planned)), "{done:?}");
+        let [change] = &*done.account.planned else { panic!("{done:?}") };
+        assert_eq!((&*change.from, &*change.to), ("48213", "48214"));
+        assert_eq!((forge.commits(), forge.value("dev", APP)), (2, "48213".to_owned()));
     }
 }

@@ -1,5 +1,6 @@
 //! What a promotion leaves on record, for who reads it without Conveyor.
 
+use azure_devops::memory::End;
 use conveyor::Outcome;
 use policy::{RuleVerdict, Verdict};
 use record::{ActKind, Approvals, CopyOutcome, Predicate};
@@ -16,6 +17,9 @@ async fn an_entry_says_what_was_decided_on_what_and_by_whom() {
     let forge = Forge::new();
     let digest = arrived_before(&forge, APP, 48213, "prod-wealth").await;
     let release = forge.add_release(APP, 48213);
+    // Eve starts it once more.
+    forge.azure.end(release, "Prod-Wealth", End::Failed).unwrap();
+    forge.azure.begin(release, "Prod-Wealth", &actor(EVE)).unwrap();
     // Only one of these counts.
     forge.approve(release, GROUP, ANA);
     forge.approve(release, GROUP, EVE);
@@ -49,7 +53,7 @@ async fn an_entry_says_what_was_decided_on_what_and_by_whom() {
     assert_eq!(act.subject.registry, word("prod-wealth.example"));
     assert_eq!(act.subject.repository, word("forge/payments-api"));
     assert_eq!(act.from, Some(word("qa")));
-    assert_eq!(act.requester, actor(ANA));
+    assert_eq!(act.requester, actor(ANA), "who created the release");
     assert!(act.time <= forge.clock.now() && act.time > forge.clock.now() - jiff::SignedDuration::from_secs(60));
 
     let copy = act.copy.as_ref().unwrap();
@@ -61,7 +65,7 @@ async fn an_entry_says_what_was_decided_on_what_and_by_whom() {
     assert_eq!(Some(act.decided.config), found[0].as_ref().map(|found| found.id));
 
     let stage = act.release.unwrap();
-    assert_eq!((stage.id, stage.definition, stage.stage, stage.attempt), (48213, 10, 2, 1));
+    assert_eq!((stage.id, stage.definition, stage.stage, stage.attempt), (48213, 10, 2, 2));
     let Approvals::Given(given) = &act.approvals else { panic!("{act:?}") };
     let [given] = &**given else { panic!("{given:?}") };
     assert_eq!((given.id, &given.approver, given.group.as_deref()), (approval, &actor(BO), Some(GROUP)));
