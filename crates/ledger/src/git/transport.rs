@@ -1,4 +1,7 @@
+use std::time::Duration;
+
 use release::CommitId;
+use tokio::time::sleep;
 
 use super::{Identity, command::Output, store::Store};
 use crate::{Branch, Draft, LedgerError, Push, Refusal, Said};
@@ -7,6 +10,9 @@ use crate::{Branch, Draft, LedgerError, Push, Refusal, Said};
 pub(super) const WHOLE: u32 = 2_147_483_647;
 
 const TIP: &str = "refs/ledger/tip";
+
+/// How long a server that has refused a push may take to show that somebody else won.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Fetches a branch's newest commits and says which is its head.
@@ -59,17 +65,31 @@ impl Store {
         if output.status.success() {
             return Ok(Push::Accepted(commit));
         }
+        // Whatever the words are, where the branch stands now has the last one.
         let refusal = match (rejection(&output.stdout, &refspec), failure(&output)) {
-            (Some(reason), _) => refusal(&format!("{reason} {}", output.stderr)),
-            (None, LedgerError::Denied { .. }) => Refusal::Permission,
+            (Some(reason), _) if is_lost_race(&reason) => None,
+            (Some(reason), _) => Some(refusal(&format!("{reason} {}", output.stderr))),
+            (None, denied @ LedgerError::Denied { .. }) => {
+                return match self.tip(branch).await.map_err(in_doubt)? {
+                    Some(tip) if tip == commit => Ok(Push::Accepted(commit)),
+                    Some(tip) if tip == *expected => Ok(Push::Refused(Refusal::Permission)),
+                    _ => Err(in_doubt(denied)),
+                };
+            }
             (None, failure) => return Err(in_doubt(failure)),
         };
-        // The words differ from server to server; where the branch stands now is what tells a lost race from a refusal.
-        Ok(match self.tip(branch).await? {
-            Some(tip) if tip == commit => Push::Accepted(commit),
-            Some(tip) if tip == *expected => Push::Refused(refusal),
-            _ => Push::Stale,
-        })
+        let mut tip = self.tip(branch).await?;
+        if refusal.is_some() && tip == Some(*expected) {
+            // Who won may still be about to move the branch.
+            sleep(SECOND_LOOK).await;
+            tip = self.tip(branch).await?;
+        }
+        match (tip, refusal) {
+            (None, _) => Err(LedgerError::NoBranch { branch: branch.clone() }),
+            (Some(tip), _) if tip == commit => Ok(Push::Accepted(commit)),
+            (Some(tip), Some(refusal)) if tip == *expected => Ok(Push::Refused(refusal)),
+            (Some(_), _) => Ok(Push::Stale),
+        }
     }
 
     /// Where the server has a branch now.
@@ -103,6 +123,21 @@ fn rejection(stdout: &[u8], refspec: &str) -> Option<String> {
     Some(known.trim().to_owned())
 }
 
+/// Whether a reason is known to be that of a race which somebody else won. Such words make an answer milder and never
+/// harder: what comes of believing them is another try.
+fn is_lost_race(reason: &str) -> bool {
+    let words = [
+        "stale info",
+        "fetch first",
+        "non-fast-forward",
+        "failed to update ref",
+        "cannot lock ref",
+        "incorrect old value",
+        "TF401028",
+    ];
+    words.iter().any(|words| reason.contains(words))
+}
+
 /// The kind of a refusal, by the words that servers are known to use. Only for people: it decides nothing.
 fn refusal(words: &str) -> Refusal {
     let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
@@ -115,10 +150,12 @@ fn refusal(words: &str) -> Refusal {
     }
 }
 
-/// What a run that spoke to the server failed of. Only words tell: git's exit status is the same for all.
+/// What a run that spoke to the server failed of. Only words tell, git's exit status being the same for all; and only
+/// git's own words, not those that it passes on from the server.
 fn failure(output: &Output) -> LedgerError {
     let said = Said::new(&output.stderr);
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| output.stderr.contains(phrase));
+    let own: Vec<&str> = output.stderr.lines().filter(|line| !line.starts_with("remote:")).collect();
+    let says = |phrases: &[&str]| own.iter().any(|line| phrases.iter().any(|phrase| line.contains(phrase)));
     if says(&[
         "Authentication failed",
         "could not read Username",

@@ -2,9 +2,14 @@
 
 use std::{path::Path, process::Command};
 
-use ledger::LedgerUrl;
+use ledger::{
+    LedgerUrl,
+    git::{Program, Settings},
+};
 use release::CommitId;
 use tempfile::TempDir;
+
+use crate::{script::executable, support::manifest};
 
 pub(crate) struct Server(TempDir);
 
@@ -15,6 +20,28 @@ impl Server {
         server.git(&["init", "--quiet", "--bare", "--template=", "--initial-branch=main", "."]);
         server.import(b"M 100644 inline README.md\ndata 5\nseed\n\n");
         server
+    }
+
+    /// A server with a manifest at a.yaml and b.yaml.
+    pub(crate) fn with_manifests() -> Self {
+        let server = Self::new();
+        for file in ["a.yaml", "b.yaml"] {
+            let text = String::from_utf8(manifest("5").to_vec()).unwrap();
+            server.import(format!("M 100644 inline {file}\ndata {}\n{text}\n", text.len()).as_bytes());
+        }
+        server
+    }
+
+    /// A client with a store of its own.
+    pub(crate) fn client(&self) -> Program {
+        Program::new(self.url(), Settings::default())
+    }
+
+    /// A hook of the server.
+    pub(crate) fn hook(&self, name: &str, body: &str) {
+        let hooks = self.path().join("hooks");
+        std::fs::create_dir_all(&hooks).unwrap();
+        executable(&hooks.join(name), &format!("#!/bin/sh\n{body}\n"));
     }
 
     pub(crate) fn url(&self) -> LedgerUrl {

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use guarded_http::Credentials;
 use ledger::{
-    Change, Draft, Kind, LedgerError, LedgerUrl, Outcome, Push, Refusal, Remote,
+    Change, Kind, LedgerError, LedgerUrl, Outcome, Push, Refusal, Remote,
     git::{Program, Settings},
     memory::Repository,
 };
@@ -12,27 +12,8 @@ use ledger::{
 use crate::{
     bare::Server,
     script::{Script, executable},
-    support::{bring, change, forward, main, manifest, path, record, run},
+    support::{bring, change, draft, forward, main, path, record, run},
 };
-
-fn client(server: &Server) -> Program {
-    Program::new(server.url(), Settings::default())
-}
-
-fn draft(file: &str, bytes: &'static str) -> Draft {
-    let files = vec![(path(file), bytes.into())];
-    Draft { files, message: format!("title\n\nConveyor-Run: {}\n", run(1)), run: run(1) }
-}
-
-/// A server with a manifest at a.yaml and b.yaml.
-fn two_manifests() -> Server {
-    let server = Server::new();
-    for file in ["a.yaml", "b.yaml"] {
-        let text = String::from_utf8(manifest("5").to_vec()).unwrap();
-        server.import(format!("M 100644 inline {file}\ndata {}\n{text}\n", text.len()).as_bytes());
-    }
-    server
-}
 
 #[tokio::test]
 async fn the_program_sees_no_surroundings_and_no_secret_in_its_arguments() {
@@ -59,8 +40,8 @@ async fn the_program_sees_no_surroundings_and_no_secret_in_its_arguments() {
 
 #[tokio::test]
 async fn what_is_not_there_is_named() {
-    let server = two_manifests();
-    let absent = client(&server).head(&"other".parse().unwrap()).await;
+    let server = Server::with_manifests();
+    let absent = server.client().head(&"other".parse().unwrap()).await;
     assert!(matches!(absent, Err(LedgerError::NoBranch { .. })), "{absent:?}");
     let nowhere: LedgerUrl = format!("{}/nowhere", server.url()).parse().unwrap();
     let nowhere = Program::new(nowhere, Settings::default()).head(&main()).await;
@@ -72,22 +53,22 @@ async fn what_is_not_there_is_named() {
 
 #[tokio::test]
 async fn a_tag_of_the_branch_s_name_is_not_taken_for_it() {
-    let server = two_manifests();
+    let server = Server::with_manifests();
     let older = server.git(&["rev-parse", "main~1"]).trim().to_owned();
     server.git(&["tag", "main", &older]);
-    let head = client(&server).head(&main()).await.unwrap();
+    let head = server.client().head(&main()).await.unwrap();
     assert_eq!(head.to_string(), server.git(&["rev-parse", "refs/heads/main"]).trim());
 }
 
 #[tokio::test]
 async fn only_ordinary_files_and_folders_are_touched() {
-    let server = two_manifests();
+    let server = Server::with_manifests();
     let commit = server.git(&["rev-parse", "main"]).trim().to_owned();
     server.import(b"M 120000 inline link\ndata 6\na.yaml\nM 120000 inline apps/out\ndata 5\n../..\n");
     server.import(format!("M 160000 {commit} sub\nM 100755 inline apps/run\ndata 2\n#!\n").as_bytes());
     let large = vec![b'x'; ledger::FILE_LIMIT + 1];
     server.import(&[format!("M 100644 inline large\ndata {}\n", large.len()).as_bytes(), &large, b"\n"].concat());
-    let client = client(&server);
+    let client = server.client();
     let head = client.head(&main()).await.unwrap();
     let table = [
         ("link", Kind::SymbolicLink),
@@ -114,13 +95,13 @@ async fn only_ordinary_files_and_folders_are_touched() {
 
 #[tokio::test]
 async fn a_hook_s_no_is_a_refusal_in_printable_words() {
-    let server = two_manifests();
+    let server = Server::with_manifests();
     let hook = server.path().join("hooks/pre-receive");
     fs::create_dir_all(hook.parent().unwrap()).unwrap();
     let says = |words: &str| {
         executable(&hook, &format!("#!/bin/sh\nprintf '{words}\\n' >&2\nexit 1\n"));
     };
-    let client = client(&server);
+    let client = server.client();
     let head = client.head(&main()).await.unwrap();
     says("no\\033[31m ##vso[x]\\rmore");
     let push = client.push(&main(), &head, &draft("a.yaml", "x")).await.unwrap();
@@ -135,12 +116,12 @@ async fn a_hook_s_no_is_a_refusal_in_printable_words() {
 
 #[tokio::test]
 async fn writers_with_a_store_each_lose_nothing() {
-    let server = two_manifests();
+    let server = Server::with_manifests();
     let builds: Vec<u64> = (10..18).collect();
     let tasks: Vec<_> = builds
         .iter()
         .map(|build| {
-            let (client, build) = (client(&server), *build);
+            let (client, build) = (server.client(), *build);
             let file = if build % 2 == 0 { "a.yaml" } else { "b.yaml" };
             let prepends = vec![record("r.json", &build.to_string(), Some(0))];
             let change = Change { prepends, ..change(build, vec![forward(file, build)]) };
@@ -154,7 +135,7 @@ async fn writers_with_a_store_each_lose_nothing() {
             (build, other) => assert!(matches!(other, Outcome::Superseded { .. }), "{build}: {other:?}"),
         }
     }
-    let reader = client(&server);
+    let reader = server.client();
     let log = reader.history(&main(), &path("r.json"), 99).await.unwrap();
     let mut in_log: Vec<u64> = (10..18).filter(|build| log.iter().any(|meta| meta.run == Some(run(*build)))).collect();
     in_log.sort_unstable();
@@ -169,7 +150,7 @@ async fn writers_with_a_store_each_lose_nothing() {
 #[tokio::test]
 async fn a_push_whose_answer_is_lost_lands_once() {
     for words in ["the remote end hung up unexpectedly", "repository 'x' not found"] {
-        let server = two_manifests();
+        let server = Server::with_manifests();
         // The push is carried out, and then git is as if the connection had broken.
         let lossy = Script::new(&format!(
             "[ \"$1\" = push ] || exec git \"$@\"\n[ -e \"$LOG.lost\" ] && exec git \"$@\"\ntouch \"$LOG.lost\"\n\
@@ -187,14 +168,14 @@ async fn a_push_whose_answer_is_lost_lands_once() {
 
 #[tokio::test]
 async fn history_is_found_below_where_it_was_cut_off() {
-    let server = two_manifests();
-    let client = client(&server);
+    let server = Server::with_manifests();
+    let client = server.client();
     let first = client.push(&main(), &client.head(&main()).await.unwrap(), &draft("deep.txt", "x")).await.unwrap();
     let Push::Accepted(first) = first else { panic!("{first:?}") };
     for _ in 0..40 {
         server.import(b"M 100644 inline noise\ndata 1\nx\n");
     }
-    for reader in [client, self::client(&server)] {
+    for reader in [client, server.client()] {
         assert_eq!(reader.history(&main(), &path("deep.txt"), 1).await.unwrap()[0].id, first);
         let meta = reader.commit(&first).await.unwrap();
         assert_eq!((meta.changed, meta.parents.len()), ([path("deep.txt")].into(), 1));
@@ -231,7 +212,7 @@ async fn until(condition: impl Fn() -> bool) {
 
 #[tokio::test]
 async fn a_call_that_is_dropped_ends_git_with_all_it_started() {
-    let (server, slow) = (two_manifests(), hanging_once());
+    let (server, slow) = (Server::with_manifests(), hanging_once());
     let client = Program::new(server.url(), slow.settings());
     let (child, main) = (slow.log().with_extension("child"), main());
     tokio::select! {
@@ -245,7 +226,7 @@ async fn a_call_that_is_dropped_ends_git_with_all_it_started() {
 
 #[tokio::test]
 async fn a_git_that_hangs_is_ended_in_time_and_its_locks_are_in_nobody_s_way() {
-    let (server, slow) = (two_manifests(), hanging_once());
+    let (server, slow) = (Server::with_manifests(), hanging_once());
     let settings = Settings { timeout: Duration::from_secs(2), ..slow.settings() };
     let client = Program::new(server.url(), settings.clone());
     let outcome = bring(&client, &change(3, vec![forward("a.yaml", 20)])).await.unwrap();

@@ -7,6 +7,7 @@ mod bare;
 mod conformance;
 mod git_program;
 mod properties;
+mod push;
 mod script;
 mod support;
 mod update;

@@ -3,7 +3,9 @@
 use std::time::Duration;
 
 use bytes::Bytes;
-use ledger::{Branch, Change, Edit, From, Outcome, Prepend, Remote, RepoPath, Scalar, memory::Repository, update};
+use ledger::{
+    Branch, Change, Draft, Edit, From, Outcome, Prepend, Remote, RepoPath, Scalar, memory::Repository, update,
+};
 use release::{BuildId, CommitId, RunId};
 use tokio::time::Instant;
 
@@ -40,6 +42,12 @@ pub(crate) fn record(file: &str, item: &str, of: Option<usize>) -> Prepend {
 
 pub(crate) fn change(which: u64, edits: Vec<Edit>) -> Change {
     Change { run: run(which), edits, reads: vec![], prepends: vec![], message: format!("Change {which}") }
+}
+
+/// A draft of one file, by run 1.
+pub(crate) fn draft(file: &str, bytes: &'static str) -> Draft {
+    let files = vec![(path(file), bytes.into())];
+    Draft { files, message: format!("title\n\nConveyor-Run: {}\n", run(1)), run: run(1) }
 }
 
 /// A server whose main has these files.

@@ -1,0 +1,92 @@
+//! What a push of the git program came to, where git and the server say little about it.
+
+use ledger::{Change, Outcome, Push, Refusal, Remote, git::Program};
+
+use crate::{
+    bare::Server,
+    script::Script,
+    support::{bring, change, draft, forward, main, record},
+};
+
+/// A change that only its record tells from one that was not made.
+fn only_a_record() -> Change {
+    Change { prepends: vec![record("r.json", "1", None)], ..change(7, vec![]) }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_loser_of_a_race_on_a_server_that_holds_its_lock_tries_again() {
+    let server = Server::with_manifests();
+    // The winner holds main.lock for a second, and the loser asks for the head in that second.
+    server.hook("reference-transaction", "[ \"$1\" = prepared ] && grep -q refs/heads/main && sleep 1\nexit 0");
+    let (one, two) = (server.client(), server.client());
+    let (left, right) = (change(1, vec![forward("a.yaml", 20)]), change(2, vec![forward("b.yaml", 20)]));
+    let outcomes = tokio::join!(bring(&one, &left), bring(&two, &right));
+    assert!(matches!(outcomes, (Ok(Outcome::Updated { .. }), Ok(Outcome::Updated { .. }))), "{outcomes:?}");
+}
+
+#[tokio::test]
+async fn a_rejection_in_the_words_of_a_lost_race_is_no_refusal() {
+    let server = Server::with_manifests();
+    for (reason, is_race) in [
+        ("[rejected] (stale info)", true),
+        ("[rejected] (fetch first)", true),
+        ("[rejected] (non-fast-forward)", true),
+        ("[remote rejected] (failed to update ref)", true),
+        ("[remote rejected] (cannot lock ref 'refs/heads/main': is at 1 but expected 2)", true),
+        ("[remote rejected] (incorrect old value provided)", true),
+        ("[remote rejected] (TF401028: The reference 'refs/heads/main' has already been updated)", true),
+        ("[remote rejected] (pre-receive hook declined)", false),
+        ("[remote rejected] (TF402455: Pushes to this branch are not permitted)", false),
+    ] {
+        let words = reason.replace('\'', "'\\''");
+        let rejecting = Script::new(&format!(
+            "[ \"$1\" = push ] || exec git \"$@\"\nfor last; do :; done\nprintf '!\\t%s\\t%s\\n' \"$last\" '{words}'\nexit 1"
+        ));
+        let client = Program::new(server.url(), rejecting.settings());
+        let head = client.head(&main()).await.unwrap();
+        let push = client.push(&main(), &head, &draft("a.yaml", "x")).await.unwrap();
+        assert_eq!(push == Push::Stale, is_race, "{reason}: {push:?}");
+        assert_eq!(matches!(push, Push::Refused(_)), !is_race, "{reason}: {push:?}");
+    }
+}
+
+#[tokio::test]
+async fn words_do_not_make_a_push_that_landed_a_refusal_or_a_lost_race() {
+    // The push lands, the connection breaks, and somebody commits on top. The last words may be the server's own.
+    for words in [
+        "remote: curl: (22) The requested URL returned error: 403",
+        "fatal: unable to access 'x': The requested URL returned error: 403",
+        "fatal: Authentication failed for 'x'",
+    ] {
+        let server = Server::with_manifests();
+        let dir = server.path().display();
+        let lossy = Script::new(&format!(
+            "[ \"$1\" = push ] || exec git \"$@\"\n[ -e \"$LOG.lost\" ] && exec git \"$@\"\ntouch \"$LOG.lost\"\n\
+             git \"$@\" >/dev/null 2>&1\n\
+             env -u GIT_DIR git -C {dir} fast-import --quiet <<E\ncommit refs/heads/main\n\
+             committer A <a@localhost> 1800000001 +0000\ndata 5\nother\nfrom refs/heads/main^0\n\
+             M 100644 inline noise\ndata 1\nx\n\nE\n\
+             echo \"{words}\" >&2\necho 'fatal: the remote end hung up unexpectedly' >&2\nexit 128"
+        ));
+        let client = Program::new(server.url(), lossy.settings());
+        let outcome = bring(&client, &only_a_record()).await;
+        assert!(matches!(outcome, Ok(Outcome::Updated { attempts: 1, .. })), "{words}: {outcome:?}");
+        assert_eq!(server.git(&["show", "main:r.json"]), "[\n1\n]\n", "{words}");
+    }
+}
+
+#[tokio::test]
+async fn a_denied_push_is_a_refusal_where_the_branch_stands_still() {
+    let server = Server::with_manifests();
+    for (words, is_denied) in [
+        ("fatal: unable to access 'x': The requested URL returned error: 403", true),
+        ("remote: error: 403, says the server's hook", false),
+    ] {
+        let denied = Script::new(&format!("[ \"$1\" = push ] || exec git \"$@\"\necho \"{words}\" >&2\nexit 128"));
+        let client = Program::new(server.url(), denied.settings());
+        let head = client.head(&main()).await.unwrap();
+        let push = client.push(&main(), &head, &draft("a.yaml", "x")).await;
+        assert_eq!(matches!(push, Ok(Push::Refused(Refusal::Permission))), is_denied, "{words}: {push:?}");
+        assert_eq!(push.is_err_and(|error| error.may_have_landed()), !is_denied, "{words}");
+    }
+}
