@@ -14,7 +14,7 @@ use bytes::Bytes;
 use release::{CommitId, RunId};
 use tokio::task::yield_now;
 
-use crate::{Branch, Draft, Entry, Found, LedgerError, Meta, Push, Remote, RepoPath, Said};
+use crate::{Branch, Draft, Entry, Found, LedgerError, Meta, Push, Refusal, Remote, RepoPath, Said};
 
 /// What goes wrong at a call.
 #[derive(Debug, Clone)]
@@ -30,6 +30,8 @@ pub enum Fault {
     Delayed,
     /// The server never answers.
     Hangs,
+    /// The server refuses a [`push`](Remote::push) of the branch that it has; nothing at other calls.
+    Refused,
     /// Somebody else commits these files to the branch just before a [`push`](Remote::push); nothing at other calls.
     Race(Vec<(RepoPath, Bytes)>),
 }
@@ -73,7 +75,7 @@ impl Faulty {
         match fault {
             Some(Fault::NotSent | Fault::RequestLost | Fault::Delayed) => return Err(unreachable()),
             Some(Fault::Hangs) => std::future::pending().await,
-            Some(Fault::AnswerLost | Fault::Race(_)) | None => {}
+            Some(Fault::AnswerLost | Fault::Refused | Fault::Race(_)) | None => {}
         }
         let answer = call.await;
         yield_now().await;
@@ -131,6 +133,9 @@ impl Remote for Faulty {
                 return Err(maybe_landed());
             }
             Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Refused) => {
+                return Ok(Push::Refused(Refusal::Other("a fault that a test asked for".to_owned())));
+            }
             Some(Fault::Race(files)) => {
                 let head = self.server.head(branch).await?;
                 let message = "Somebody else was faster\n".to_owned();

@@ -102,7 +102,7 @@ struct Pushed {
 }
 
 impl Writer<'_> {
-    /// One round from a fresh head; `None` when somebody else was faster.
+    /// One round from a fresh head; `None` when somebody else was faster, or when it is too early to tell.
     async fn attempt(&mut self) -> Result<Option<Outcome>, LedgerError> {
         let Self { remote, branch, change, .. } = *self;
         let head = remote.head(branch).await?;
@@ -133,6 +133,8 @@ impl Writer<'_> {
         Ok(match answer? {
             Push::Accepted(commit) => Some(Outcome::Updated { commit, parent: head, applied, attempts: self.attempts }),
             Push::Stale => None,
+            // While an earlier push may still be carried out, "nothing is written" would be a guess.
+            Push::Refused(_) if self.doubt.is_some() => None,
             Push::Refused(refusal) => Some(Outcome::Refused(refusal)),
         })
     }

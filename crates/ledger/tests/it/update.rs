@@ -98,6 +98,22 @@ async fn a_branch_policy_is_a_refusal() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_refusal_does_not_hide_that_an_earlier_push_is_in_doubt() {
+    let server = server(&[("a.yaml", manifest("5"))]);
+    for lasts in [2, 2000] {
+        // The first push is under way, and the server refuses the next ones.
+        let refusing = (PUSH + 1..PUSH + 1 + lasts * 4)
+            .fold(client(&server).with(PUSH, Fault::RequestLost), |client, call| client.with(call, Fault::Refused));
+        let outcome = bring(&refusing, &one_build(20 + lasts as u64)).await;
+        if lasts == 2 {
+            assert!(matches!(outcome, Ok(Outcome::Updated { .. })), "{outcome:?}");
+        } else {
+            assert!(outcome.as_ref().is_err_and(LedgerError::may_have_landed), "{outcome:?}");
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn what_no_retry_mends_is_told_at_once() {
     let server = server(&[("a.yaml", manifest("5")), ("r.json", "[\nbroken\n]\n".into())]);
     let started = Instant::now();
