@@ -5,9 +5,10 @@ use release::{Digest, Repository, Tag};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    CopyError, Descriptor, Manifest, Observer, Put, Registry, RegistryError,
+    CopyError, Descriptor, Observer, Put, Registry, RegistryError,
     blob::move_blob,
     plan::{Plan, Planner, waves},
+    put::{LOOKS, Putter},
     retry::Backoff,
     side::Side,
 };
@@ -162,31 +163,50 @@ impl Copying<'_> {
         let Plan { root, manifests, referrers, blobs, foreign } = planner.plan(digest, tagged).await?;
         // The root waits for its tag, unless a referrer lists it as a part of its own.
         let is_part = manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest));
-        let stored = manifests.len() as u64;
+        let mut stored: BTreeSet<Digest> = manifests.keys().copied().collect();
         let waves = waves(manifests)?;
 
-        let mut transfer = self.move_blobs(digest, blobs.into_values().collect()).await?;
+        let (mut transfer, mut moved) = self.move_blobs(digest, blobs.into_values().collect()).await?;
         transfer.blobs.foreign = foreign.len() as u64;
         transfer.referrers = referrers.len() as u64;
-        transfer.manifests = stored;
+        let putter = Putter::new(self.from, self.to, self.options.stall, self.observer);
         for mut wave in waves {
             wave.retain(|manifest| is_part || manifest.digest() != digest);
-            let puts = stream::iter(wave).map(|manifest| self.put_untagged(manifest)).buffer_unordered(jobs);
+            let puts = stream::iter(wave).map(|manifest| putter.put_untagged(manifest)).buffer_unordered(jobs);
             puts.try_collect::<()>().await?;
         }
+        let put = match root.as_ref().filter(|_| !tagged) {
+            Some(root) => Some(putter.put(root, Some(tag)).await?),
+            None => None,
+        };
 
-        let Some(root) = root.filter(|_| !tagged) else { return Ok(Outcome::AlreadyPresent(transfer)) };
-        match self.to.put(&root, Some(tag)).await? {
-            Put::Held(by) if by != digest => Ok(Outcome::TagHeld { by }),
-            Put::Stored | Put::Held(_) => {
+        let supplied = putter.into_supplied();
+        stored.extend(supplied.manifests);
+        transfer.manifests = stored.len() as u64;
+        for (blob, size) in supplied.blobs {
+            transfer.bytes += size;
+            if moved.insert(blob) {
+                transfer.blobs.copied += 1;
+                transfer.blobs.present = transfer.blobs.present.saturating_sub(1);
+            }
+        }
+        match put {
+            None => Ok(Outcome::AlreadyPresent(transfer)),
+            Some(Put::Held(by)) if by != digest => Ok(Outcome::TagHeld { by }),
+            Some(Put::Stored | Put::Held(_)) => {
                 self.read_back(digest, tag).await?;
                 Ok(Outcome::Copied(transfer))
             }
         }
     }
 
+    /// Also returns which blobs were moved.
     /// Largest first, so that no long transfer begins when the others are done.
-    async fn move_blobs(&self, digest: Digest, mut blobs: Vec<Descriptor>) -> Result<Transfer, CopyError> {
+    async fn move_blobs(
+        &self,
+        digest: Digest,
+        mut blobs: Vec<Descriptor>,
+    ) -> Result<(Transfer, BTreeSet<Digest>), CopyError> {
         let missing: BTreeSet<Digest> = self.to.missing(&blobs).await?.into_iter().collect();
         let all = blobs.len();
         blobs.retain(|blob| missing.contains(&blob.digest));
@@ -206,7 +226,7 @@ impl Copying<'_> {
                 Moved::Mounted => counts.mounted += 1,
             }
         }
-        Ok(Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0 })
+        Ok((Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0 }, missing))
     }
 
     async fn obtain(&self, blob: Descriptor) -> Result<Moved, CopyError> {
@@ -220,13 +240,7 @@ impl Copying<'_> {
         Ok(Moved::Copied(blob.size))
     }
 
-    async fn put_untagged(&self, manifest: Manifest) -> Result<(), CopyError> {
-        self.to.put(&manifest, None).await.map(drop)
-    }
-
     async fn read_back(&self, expected: Digest, tag: &Tag) -> Result<(), CopyError> {
-        // A registry may take a moment to show what it took.
-        const LOOKS: usize = 5;
         let mut backoff = Backoff::until(self.options.deadline);
         for _ in 0..LOOKS {
             match self.to.resolve(tag).await? {

@@ -22,6 +22,12 @@ pub enum CopyError {
         /// The digest that it names now.
         found: Option<Digest>,
     },
+    /// The destination said that a manifest was stored, but does not have it.
+    #[error("the destination took {digest}, but does not have it")]
+    Lost {
+        /// The manifest.
+        digest: Digest,
+    },
     /// What is to be copied is no sensible image.
     #[error("the image is refused")]
     Graph(#[from] GraphError),
@@ -55,7 +61,7 @@ impl CopyError {
         match self {
             Self::Source(error) | Self::Destination(error) => error.is_retryable(),
             Self::Deadline => true,
-            Self::ReadBack { .. } | Self::Graph(_) => false,
+            Self::ReadBack { .. } | Self::Lost { .. } | Self::Graph(_) => false,
         }
     }
 
@@ -64,7 +70,7 @@ impl CopyError {
     pub fn is_integrity(&self) -> bool {
         match self {
             Self::Source(error) | Self::Destination(error) => error.is_integrity(),
-            Self::ReadBack { .. } => true,
+            Self::ReadBack { .. } | Self::Lost { .. } => true,
             Self::Graph(error) => matches!(error, GraphError::TwoSizes(_)),
             Self::Deadline => false,
         }

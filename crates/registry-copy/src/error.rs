@@ -124,7 +124,8 @@ impl RegistryError {
         match self {
             Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
             Self::Http(error) => error.is_retryable(),
-            Self::BrokenOff | Self::Stalled { .. } => true,
+            // Somebody may be storing the part.
+            Self::PartMissing { .. } | Self::BrokenOff | Self::Stalled { .. } => true,
             _ => false,
         }
     }

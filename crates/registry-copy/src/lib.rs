@@ -21,6 +21,7 @@ mod manifest;
 mod memory;
 mod observer;
 mod plan;
+mod put;
 mod registry;
 mod retry;
 mod side;

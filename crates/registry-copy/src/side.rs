@@ -23,8 +23,11 @@ impl Side<'_> {
     }
 
     pub(crate) async fn existing_manifest(&self, digest: Digest) -> Result<Manifest, CopyError> {
-        let absent = || (self.blame)(RegistryError::NoManifest { repository: self.repository.clone(), digest });
-        self.manifest(digest).await?.ok_or_else(absent)
+        self.manifest(digest).await?.ok_or_else(|| self.no_manifest(digest))
+    }
+
+    pub(crate) fn no_manifest(&self, digest: Digest) -> CopyError {
+        (self.blame)(RegistryError::NoManifest { repository: self.repository.clone(), digest })
     }
 
     pub(crate) async fn missing(&self, blobs: &[Descriptor]) -> Result<Vec<Digest>, CopyError> {
@@ -34,8 +37,16 @@ impl Side<'_> {
         self.call(|| self.registry.missing(self.repository, blobs)).await
     }
 
-    pub(crate) async fn put(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, CopyError> {
-        self.call(|| self.registry.put(self.repository, manifest, tag)).await
+    /// That a part is missing is an answer here: the same put again would not bring it.
+    pub(crate) async fn put(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<Stored, CopyError> {
+        self.call(|| async {
+            match self.registry.put(self.repository, manifest, tag).await {
+                Ok(put) => Ok(Stored::Yes(put)),
+                Err(RegistryError::PartMissing { part, .. }) => Ok(Stored::Lacks(part)),
+                Err(error) => Err(error),
+            }
+        })
+        .await
     }
 
     pub(crate) async fn mount(&self, from: &Repository, blob: &Descriptor) -> Result<bool, CopyError> {
@@ -57,6 +68,13 @@ impl Side<'_> {
         })
         .await
     }
+}
+
+/// What came of a put.
+pub(crate) enum Stored {
+    Yes(Put),
+    /// Nothing, for this part is not there.
+    Lacks(Digest),
 }
 
 /// No backend is trusted to have compared the bytes with the digest that was asked for.

@@ -19,13 +19,13 @@ pub(crate) async fn run(from: &dyn Registry, digest: Digest, to: &dyn Registry) 
     copy(&source, &destination, &Options::until(Instant::now() + Duration::from_secs(60)), &()).await
 }
 
-async fn source_of(corpus: &Corpus) -> InMemory {
+pub(crate) async fn source_of(corpus: &Corpus) -> InMemory {
     let from = registry();
     corpus.store(&from, &repository()).await;
     from
 }
 
-fn copied(outcome: Outcome) -> Transfer {
+pub(crate) fn copied(outcome: Outcome) -> Transfer {
     match outcome {
         Outcome::Copied(transfer) => transfer,
         other => panic!("{other:?}"),

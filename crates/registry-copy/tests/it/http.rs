@@ -1,13 +1,16 @@
 //! Servers that lie, break, or send the client elsewhere.
 
-use std::time::Duration;
+use std::{
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use guarded_http::{Credentials, HttpError, Limits};
 use registry_copy::{Descriptor, Manifest, ManifestError, Put, Registry, RegistryError, http::HttpRegistry};
 use release::{Digest, Repository, Tag};
 use tokio::time::Instant;
 
-use crate::corpus::{IMAGE, INDEX, LAYER, describe, json, repository, tag};
+use crate::corpus::{Corpus, IMAGE, INDEX, LAYER, Tree, describe, json, repository, tag};
 
 #[path = "../../../guarded-http/tests/it/server.rs"]
 mod server;
@@ -137,11 +140,11 @@ async fn put(
     after: Option<&Manifest>,
 ) -> (Result<Put, RegistryError>, Vec<String>) {
     let holds = [before.cloned(), after.cloned()];
-    let put_before = std::sync::atomic::AtomicBool::new(false);
+    let put_before = AtomicBool::new(false);
     let server = Server::start(move |_, request| {
-        let was_put = put_before.load(std::sync::atomic::Ordering::SeqCst);
+        let was_put = put_before.load(Ordering::SeqCst);
         if request.starts_with("PUT ") {
-            put_before.store(true, std::sync::atomic::Ordering::SeqCst);
+            put_before.store(true, Ordering::SeqCst);
             return if was_put { reply("201 Created", &[], b"") } else { answer() };
         }
         holds[usize::from(was_put)].as_ref().map_or_else(not_found, served)
@@ -397,4 +400,38 @@ async fn referrers_without_an_api_are_under_a_tag() {
 async fn a_tag_that_nobody_holds_is_an_answer() {
     let other: Tag = "48214".parse().unwrap();
     assert_eq!(registry_of(not_found()).await.resolve(&repository(), &other).await.unwrap(), None);
+}
+
+#[tokio::test]
+async fn a_blob_that_head_wrongly_reports_is_uploaded_when_the_manifest_is_refused() {
+    let corpus = Corpus::of(&Tree::Image(vec!["layer".into()]));
+    let from = crate::corpus::registry();
+    corpus.store(&from, &repository()).await;
+    let part = corpus.blob_digests()[0];
+    let root = from.manifest(&repository(), &corpus.root).await.unwrap().unwrap();
+    let (uploaded, tagged) = (AtomicBool::new(false), AtomicBool::new(false));
+    let server = Server::start(move |_, request| {
+        let (method, path) = request.split_once(' ').unwrap();
+        match method {
+            "HEAD" => Answer::Bytes(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec()),
+            "POST" => reply("202 Accepted", &[("Location", "/upload")], b""),
+            "PUT" if path.starts_with("/upload") => {
+                uploaded.store(path.contains(&part.to_string()), Ordering::SeqCst);
+                reply("201 Created", &[], b"")
+            }
+            "PUT" if uploaded.load(Ordering::SeqCst) => {
+                tagged.store(true, Ordering::SeqCst);
+                reply("201 Created", &[], b"")
+            }
+            "PUT" => {
+                let body = format!(r#"{{"errors":[{{"code":"MANIFEST_BLOB_UNKNOWN","detail":"{part}"}}]}}"#);
+                reply("400 Bad Request", &[("Content-Type", "application/json")], body.as_bytes())
+            }
+            _ if tagged.load(Ordering::SeqCst) => served(&root),
+            _ => not_found(),
+        }
+    })
+    .await;
+    let outcome = crate::behaviour::run(&from, corpus.root, &registry(&server)).await.unwrap();
+    assert_eq!(crate::behaviour::copied(outcome).blobs.copied, 1);
 }

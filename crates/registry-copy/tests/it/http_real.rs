@@ -157,3 +157,30 @@ async fn an_image_goes_from_one_docker_registry_to_another_once() {
     other.store(&from, &repository()).await;
     assert_eq!(copied(&from, other.root, &to).await.unwrap(), Outcome::TagHeld { by: corpus.root });
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn two_copies_that_share_layers_both_end_well() {
+    let process = Process::start(None).await;
+    for round in 0..40 {
+        let from = crate::corpus::registry();
+        let base: Vec<String> = (0..24).map(|layer| format!("base {layer} of round {round}")).collect();
+        let images = ["a", "b"].map(|own| Corpus::of(&Tree::Image([&base[..], &[own.to_owned()]].concat())));
+        for image in &images {
+            image.store(&from, &repository()).await;
+        }
+        let copies = images.iter().zip([0, round % 12]).map(|(image, delay)| {
+            let (from, to, digest) = (from.clone(), process.registry(&Credentials::Anonymous), image.root);
+            tokio::spawn(async move {
+                tokio::time::sleep(Duration::from_millis(delay)).await;
+                let tag = format!("{}-{round}", digest.hex()).parse().unwrap();
+                let source = Source { registry: &from, repository: repository(), digest };
+                let destination = Destination { registry: &to, repository: repository(), tag };
+                copy(&source, &destination, &Options::until(limits().deadline), &()).await
+            })
+        });
+        for copied in futures_util::future::join_all(copies).await {
+            let copied = copied.unwrap();
+            assert!(matches!(copied, Ok(Outcome::Copied(_))), "round {round}: {copied:?}");
+        }
+    }
+}

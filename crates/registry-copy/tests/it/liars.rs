@@ -22,6 +22,12 @@ pub(crate) enum Lie {
     ListsReferrer(Descriptor),
     /// Sends a byte of each blob and then none.
     FallsSilent,
+    /// Says that it has every blob.
+    ClaimsBlobs,
+    /// Shows the manifests of another registry as its own.
+    ShowsManifestsOf(InMemory),
+    /// Refuses every manifest for want of this part.
+    NeverFinds(Digest),
 }
 
 #[async_trait]
@@ -35,11 +41,17 @@ impl Registry for Liar {
     }
 
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
-        self.inner.missing(repository, blobs).await
+        match self.lie {
+            Lie::ClaimsBlobs => Ok(Vec::new()),
+            _ => self.inner.missing(repository, blobs).await,
+        }
     }
 
     async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
-        self.inner.manifest(repository, digest).await
+        match &self.lie {
+            Lie::ShowsManifestsOf(other) => other.manifest(repository, digest).await,
+            _ => self.inner.manifest(repository, digest).await,
+        }
     }
 
     async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Chunks, RegistryError> {
@@ -58,6 +70,9 @@ impl Registry for Liar {
     }
 
     async fn put(&self, repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, RegistryError> {
+        if let Lie::NeverFinds(part) = self.lie {
+            return Err(RegistryError::PartMissing { repository: repository.clone(), part });
+        }
         let tag = tag.filter(|_| !matches!(self.lie, Lie::ForgetsTags));
         self.inner.put(repository, manifest, tag).await
     }

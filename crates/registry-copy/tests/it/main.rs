@@ -18,3 +18,4 @@ mod layout;
 mod liars;
 mod manifest;
 mod properties;
+mod repair;

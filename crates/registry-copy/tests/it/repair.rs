@@ -1,0 +1,73 @@
+//! Destinations that do not have what they say they have.
+
+use registry_copy::{
+    CopyError, RegistryError,
+    faults::{Faulty, Method},
+    verify,
+};
+
+use crate::{
+    behaviour::{copied, run, source_of},
+    corpus::{Corpus, image, platforms, registry, repository},
+    liars::{Liar, Lie},
+};
+
+#[tokio::test]
+async fn a_blob_that_is_missing_after_all_is_supplied() {
+    let corpus = Corpus::of(&platforms());
+    let (from, inner) = (source_of(&corpus).await, registry());
+    let to = Liar { inner: inner.clone(), lie: Lie::ClaimsBlobs };
+    let transfer = copied(run(&from, corpus.root, &to).await.unwrap());
+    verify(&inner, &repository(), &corpus.root).await.unwrap();
+    let files = corpus.files();
+    let blobs = corpus.blob_digests();
+    let bytes: usize = files.iter().filter(|(digest, _)| blobs.contains(digest)).map(|file| file.1.len()).sum();
+    assert_eq!((transfer.blobs.copied, transfer.blobs.present), (blobs.len() as u64, 0));
+    assert_eq!((transfer.manifests, transfer.bytes), (4, bytes as u64));
+}
+
+#[tokio::test]
+async fn a_child_that_is_missing_after_all_is_supplied_with_its_parts() {
+    let corpus = Corpus::of(&platforms());
+    let (from, inner) = (source_of(&corpus).await, registry());
+    let to = Liar { inner: inner.clone(), lie: Lie::ShowsManifestsOf(from.clone()) };
+    let transfer = copied(run(&from, corpus.root, &to).await.unwrap());
+    verify(&inner, &repository(), &corpus.root).await.unwrap();
+    assert_eq!(transfer.manifests, 3, "all but the root, which is counted where it is planned");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_part_is_supplied_once_and_then_waited_for_until_the_deadline() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let part = corpus.blob_digests()[0];
+    let from = source_of(&corpus).await;
+    let to = Faulty::new(Liar { inner: registry(), lie: Lie::NeverFinds(part) }, |_| None);
+    let error = run(&from, corpus.root, &to).await.unwrap_err();
+    let named = matches!(&error, CopyError::Destination(RegistryError::PartMissing { part: p, .. }) if *p == part);
+    assert!(named && error.is_retryable(), "{error:?}");
+    let count = |method| to.calls().iter().filter(|call| call.method == method).count();
+    assert_eq!(count(Method::PutBlob), corpus.blob_digests().len() + 1);
+    assert!(count(Method::Put) > 5, "{}", count(Method::Put));
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_no_part_is_not_supplied() {
+    let (corpus, stranger) = (Corpus::of(&image(&["layer"])), Corpus::of(&image(&["other"])));
+    let from = source_of(&corpus).await;
+    stranger.store(&from, &repository()).await;
+    for part in [stranger.root, stranger.blob_digests()[0]] {
+        let inner = registry();
+        let to = Liar { inner: inner.clone(), lie: Lie::NeverFinds(part) };
+        let outcome = run(&from, corpus.root, &to).await;
+        assert!(matches!(outcome, Err(CopyError::Destination(RegistryError::PartMissing { .. }))), "{outcome:?}");
+        assert!(inner.digests(&repository()).iter().all(|digest| corpus.closure.contains(digest)));
+    }
+}
+
+#[tokio::test]
+async fn a_manifest_that_was_taken_but_is_not_there_is_found_out() {
+    let corpus = Corpus::of(&platforms());
+    let to = Liar { inner: registry(), lie: Lie::ShowsManifestsOf(registry()) };
+    let outcome = run(&source_of(&corpus).await, corpus.root, &to).await;
+    assert!(matches!(&outcome, Err(error @ CopyError::Lost { .. }) if error.is_integrity()), "{outcome:?}");
+}
