@@ -1,5 +1,6 @@
 use std::{fmt, io, time::Duration};
 
+use guarded_http::InvalidCredentials;
 use release::CommitId;
 
 use crate::{Branch, EditError, RepoPath};
@@ -41,6 +42,12 @@ pub enum LedgerError {
     Denied {
         /// The server's words.
         said: Said,
+    },
+    /// The credentials cannot be sent to any server.
+    #[error("the Ledger's credentials cannot be sent")]
+    Credentials {
+        /// Why not.
+        source: InvalidCredentials,
     },
     /// A step took longer than it may.
     #[error("{operation} took longer than {} s", after.as_secs())]

@@ -6,10 +6,7 @@ use std::{
     time::Duration,
 };
 
-use base64::{Engine, prelude::BASE64_STANDARD};
-use guarded_http::Credentials;
 use rustix::process::{Pid, Signal, kill_process_group};
-use secrecy::ExposeSecret;
 use tokio::{
     io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy, sink},
     process::{Child, Command},
@@ -48,9 +45,9 @@ pub(super) struct Output {
 }
 
 impl Git {
-    pub(super) fn new(store: &Path, url: &LedgerUrl, settings: &Settings) -> Self {
-        let environment = Environment(environment(store, url, settings));
-        Self { program: settings.program.clone(), environment, timeout: settings.timeout }
+    pub(super) fn new(store: &Path, url: &LedgerUrl, settings: &Settings) -> Result<Self, LedgerError> {
+        let environment = Environment(environment(store, url, settings)?);
+        Ok(Self { program: settings.program.clone(), environment, timeout: settings.timeout })
     }
 
     /// Runs git to its end, whatever its exit status.
@@ -126,7 +123,7 @@ async fn read(mut from: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<(
     Ok((kept, rest))
 }
 
-fn environment(store: &Path, url: &LedgerUrl, settings: &Settings) -> Vec<(OsString, OsString)> {
+fn environment(store: &Path, url: &LedgerUrl, settings: &Settings) -> Result<Vec<(OsString, OsString)>, LedgerError> {
     let inherited = ["PATH", "TMPDIR"].into_iter().filter_map(|key| Some((key.into(), env::var_os(key)?)));
     let mut environment: Vec<(OsString, OsString)> = inherited.collect();
     let null = "/dev/null";
@@ -149,8 +146,11 @@ fn environment(store: &Path, url: &LedgerUrl, settings: &Settings) -> Vec<(OsStr
         ("maintenance.auto".to_owned(), "false".to_owned()),
         ("protocol.ext.allow".to_owned(), "never".to_owned()),
     ];
-    if let (Some(origin), Some(authorization)) = (url.origin(), authorization(&settings.credentials)) {
-        configuration.push((format!("http.{origin}/.extraHeader"), authorization));
+    if let Some(origin) = url.origin() {
+        let authorization = settings.credentials.header().map_err(|source| LedgerError::Credentials { source })?;
+        let header = authorization.map(|value| String::from_utf8_lossy(value.as_bytes()).into_owned());
+        let setting = |value| (format!("http.{origin}/.extraHeader"), format!("Authorization: {value}"));
+        configuration.extend(header.map(setting));
     }
     // By the environment and not by `-c`: other users of the machine can read a program's arguments.
     set("GIT_CONFIG_COUNT", &configuration.len().to_string());
@@ -159,16 +159,5 @@ fn environment(store: &Path, url: &LedgerUrl, settings: &Settings) -> Vec<(OsStr
         set(&format!("GIT_CONFIG_VALUE_{index}"), value);
     }
     environment.extend([("GIT_DIR".into(), store.into()), ("HOME".into(), store.into())]);
-    environment
-}
-
-fn authorization(credentials: &Credentials) -> Option<String> {
-    match credentials {
-        Credentials::Anonymous => None,
-        Credentials::Basic { user, password } => {
-            let pair = format!("{user}:{}", password.expose_secret());
-            Some(format!("Authorization: Basic {}", BASE64_STANDARD.encode(pair)))
-        }
-        Credentials::Bearer(token) => Some(format!("Authorization: Bearer {}", token.expose_secret())),
-    }
+    Ok(environment)
 }

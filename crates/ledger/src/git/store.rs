@@ -19,7 +19,7 @@ impl Store {
         let operation = "make a temporary store";
         let made = tempfile::Builder::new().prefix("conveyor-ledger-").tempdir();
         let folder = made.map_err(|source| LedgerError::Io { operation, source })?;
-        let git = Git::new(folder.path(), url, settings);
+        let git = Git::new(folder.path(), url, settings)?;
         let store = Self { git, url: url.clone(), folder };
         store.local(operation, &["init", "--quiet", "--bare", "--template="], b"").await?;
         Ok(store)

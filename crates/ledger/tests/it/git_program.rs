@@ -39,6 +39,22 @@ async fn the_program_sees_no_surroundings_and_no_secret_in_its_arguments() {
 }
 
 #[tokio::test]
+async fn credentials_that_do_not_fit_into_a_header_are_refused_before_git_runs() {
+    let canary = Script::new("exec git \"$@\"");
+    for credentials in [
+        Credentials::Bearer("s3cret\r\nX-Injected: 1".into()),
+        Credentials::Basic { user: "a:b".into(), password: "s3cret".into() },
+    ] {
+        let settings = Settings { credentials, ..canary.settings() };
+        let refused = Program::new("http://127.0.0.1:9/x".parse().unwrap(), settings).head(&main()).await;
+        let error = refused.unwrap_err();
+        assert!(matches!(error, LedgerError::Credentials { .. }) && !error.is_retryable(), "{error:?}");
+        assert!(!format!("{error:?} {error}").contains("s3cret"));
+    }
+    assert_eq!(canary.calls(), "");
+}
+
+#[tokio::test]
 async fn what_is_not_there_is_named() {
     let server = Server::with_manifests();
     let absent = server.client().head(&"other".parse().unwrap()).await;
