@@ -25,17 +25,24 @@ pub struct Account {
     pub warnings: Vec<String>,
 }
 
-/// Which of the stages of a promotion were reached. `None`: nobody looked.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+/// Which of the stages of a promotion were reached. `None`: it is not known.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Happened {
     /// Every image is in the target's registry, read back.
     pub copied: bool,
-    /// The Ledger asks for the builds.
-    pub ledger: bool,
+    /// The Ledger asks for the builds. Not known while a push has no answer.
+    pub ledger: Option<bool>,
     /// The cluster has applied it.
     pub synced: Option<bool>,
     /// The cluster reports it healthy.
     pub healthy: Option<bool>,
+}
+
+impl Default for Happened {
+    /// Nothing was done, and nobody looked at the cluster.
+    fn default() -> Self {
+        Self { copied: false, ledger: Some(false), synced: None, healthy: None }
+    }
 }
 
 /// One app's part.

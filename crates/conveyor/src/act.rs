@@ -2,7 +2,7 @@
 
 use bytes::Bytes;
 use jiff::Timestamp;
-use ledger::{Change, Edit, From, Prepend, Read, Scalar};
+use ledger::{Branch, Change, Edit, From, Prepend, Read, Remote, Scalar};
 use policy::{Fact, Facts, Permit, Request, Step};
 use record::{Act, ActKind, Approvals, Copied, CopyOutcome, Decided, Entry, Predicate, ReleaseStage, Subject};
 use registry_copy::{Destination, Registry, Source};
@@ -128,8 +128,25 @@ pub(crate) async fn change(
         let item = Bytes::from(entry.to_line());
         change.prepends.push(Prepend { file: case.record_path.clone(), item, keep: record::FILE_ENTRIES, of });
     }
-    let written = ledger::update(world.ledger, &world.place.branch, &change, until).await?;
+    let written = push(world.ledger, &world.place.branch, &change, until, account).await?;
     Ok(settle(scene, &edited, written, account))
+}
+
+/// Updates the Ledger; whatever ends it, `account` does not say of a push in doubt that it did not happen.
+pub(crate) async fn push(
+    remote: &dyn Remote,
+    branch: &Branch,
+    change: &Change,
+    deadline: Instant,
+    account: &mut Account,
+) -> Result<ledger::Outcome, Error> {
+    account.happened.ledger = None;
+    let written = ledger::update(remote, branch, change, deadline).await;
+    account.happened.ledger = match &written {
+        Ok(outcome) => Some(matches!(outcome, ledger::Outcome::Updated { .. } | ledger::Outcome::Unchanged { .. })),
+        Err(error) => (!error.may_have_landed()).then_some(false),
+    };
+    Ok(written?)
 }
 
 /// What a permitted change would write.
@@ -151,7 +168,6 @@ fn settle(scene: &Scene, edited: &[&Case], written: ledger::Outcome, account: &m
             let app = |edit: usize| edited.get(edit).map(|case| case.app.name.clone());
             let changes = applied.iter().map(|applied| ChangeAccount::new(app(applied.edit), applied));
             account.ledger = Some(LedgerAccount { commit, parent, changes: changes.collect(), attempts });
-            account.happened.ledger = true;
             for entry in account.apps.values_mut() {
                 entry.running = Some(entry.build.to_string());
             }

@@ -13,7 +13,7 @@ use crate::config::ConfigError;
 #[non_exhaustive]
 pub enum Error {
     /// conveyor.yaml is wrong.
-    #[error("conveyor.yaml is wrong")]
+    #[error(transparent)]
     Config(#[from] ConfigError),
     /// The Ledger has no conveyor.yaml.
     #[error("the Ledger has no conveyor.yaml at its root: name the right repository with --ledger, or add the file")]
@@ -220,7 +220,7 @@ pub enum Error {
         source: CopyError,
     },
     /// The Ledger failed.
-    #[error("the Ledger failed")]
+    #[error(transparent)]
     Ledger(#[from] LedgerError),
     /// Azure DevOps cannot be asked.
     #[error("Azure DevOps cannot be asked")]

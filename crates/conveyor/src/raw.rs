@@ -7,7 +7,7 @@ use release::{Reference, RunId};
 use tokio::time::Instant;
 
 use crate::{
-    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome,
+    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome, act,
     config::{self, Config},
 };
 
@@ -145,15 +145,13 @@ pub async fn update(
         reads: vec![Read { path: config, was: None }],
         prepends: Vec::new(),
     };
-    match ledger::update(remote, branch, &change, deadline).await? {
+    match act::push(remote, branch, &change, deadline, account).await? {
         ledger::Outcome::Updated { commit, parent, applied, attempts } => {
             let changes = applied.iter().map(|applied| ChangeAccount::new(None, applied)).collect();
             account.ledger = Some(LedgerAccount { commit, parent, changes, attempts });
-            account.happened.ledger = true;
             Ok(Outcome::Updated)
         }
         ledger::Outcome::Unchanged { .. } => {
-            account.happened.ledger = true;
             Ok(Outcome::Unchanged)
         }
         ledger::Outcome::Superseded { found, .. } => {

@@ -132,7 +132,7 @@ async fn write(
 
 fn unchanged(account: &mut Account) -> Outcome {
     account.happened.copied = true;
-    account.happened.ledger = true;
+    account.happened.ledger = Some(true);
     Outcome::Unchanged
 }
 
@@ -148,11 +148,13 @@ async fn until_it_holds(
     mut once: impl AsyncFnMut(&mut Account) -> Result<Outcome, Stop>,
 ) -> Result<Outcome, Error> {
     let mut pause = Duration::from_millis(100);
+    let mut last = Error::Deadline;
     loop {
         let ended = match tokio::time::timeout_at(world.deadline, once(account)).await {
             Ok(Ok(outcome) | Err(Stop::Outcome(outcome))) => Ok(outcome),
             Ok(Err(Stop::Error(error))) => Err(error),
-            Err(_) => return Err(Error::Deadline),
+            // What went wrong before says more than that the time is up.
+            Err(_) => return Err(last),
         };
         let again = match &ended {
             Ok(outcome) => matches!(outcome, Outcome::ReadsMoved { .. } | Outcome::NeverWon { .. }),
@@ -161,6 +163,9 @@ async fn until_it_holds(
         let wait = pause.mul_f64(0.5 + fastrand::f64());
         if !again || Instant::now() + wait >= world.deadline {
             return ended;
+        }
+        if let Err(error) = ended {
+            last = error;
         }
         sleep(wait).await;
         pause = (pause * 2).min(Duration::from_secs(5));

@@ -40,7 +40,7 @@ impl fmt::Display for ConfigError {
             .fold(true)
             .annotation(AnnotationKind::Primary.span(self.span.clone()));
         let report =
-            [Level::ERROR.primary_title(&self.message).element(snippet).element(Level::HELP.message(&self.help))];
+            [Level::ERROR.no_name().primary_title(&self.message).element(snippet).element(Level::HELP.message(&self.help))];
         f.write_str(&Renderer::plain().render(&report))
     }
 }

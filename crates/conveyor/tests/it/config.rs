@@ -199,7 +199,7 @@ fn an_error_is_a_sentence_a_picture_and_what_to_write() {
     assert_eq!(
         bad(&with("promotes_from: dev", "promotes_from: develop")).to_string(),
         "\
-error: there is no environment develop
+there is no environment develop
   --> conveyor.yaml:11:20
    |
 11 |     promotes_from: develop
@@ -210,7 +210,7 @@ error: there is no environment develop
     assert_eq!(
         bad(&with("      group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"\n", "")).to_string(),
         "\
-error: approval is required but no group is named that could give it
+approval is required but no group is named that could give it
   --> conveyor.yaml:20:5
    |
 20 |     approval:
@@ -221,7 +221,7 @@ error: approval is required but no group is named that could give it
     assert_eq!(
         bad(&with("apps/web/{env}/", "../{env}/")).to_string(),
         "\
-error: \"../dev/values.yaml\" is not a path in the Ledger
+\"../dev/values.yaml\" is not a path in the Ledger
   --> conveyor.yaml:31:17
    |
 31 |       manifest: \"../{env}/values.yaml\"
@@ -232,7 +232,7 @@ error: \"../dev/values.yaml\" is not a path in the Ledger
     assert_eq!(
         bad(&with("https://registry.example", "https://ci:hunter2@registry.example")).to_string(),
         "\
-error: \"https://**********@registry.example\" is not a server's URL
+\"https://**********@registry.example\" is not a server's URL
   --> conveyor.yaml:12:22
    |
 12 |     registry: { url: \"https://**********@registry.example\" }
@@ -350,7 +350,7 @@ fn read(bytes: &[u8]) {
     if let Err(error) = Config::parse(bytes) {
         let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
         assert!((1..=lines).contains(&error.line()));
-        assert!(error.to_string().starts_with("error: "));
+        assert!(error.to_string().contains("--> conveyor.yaml:"), "{error}");
     }
 }
 

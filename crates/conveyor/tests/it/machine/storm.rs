@@ -34,7 +34,7 @@ fn number(app: usize, build: u64) -> u64 {
     48_200 + 100 * app as u64 + build
 }
 
-const BUILDS: std::ops::RangeInclusive<u64> = 1..=4;
+const BUILDS: std::ops::RangeInclusive<u64> = 1..=5;
 
 #[derive(Debug, Clone)]
 struct Case {
@@ -42,7 +42,7 @@ struct Case {
     /// Builds of each app that have come to dev and to qa before: so many.
     before: [(u64, u64); 2],
     /// Who has approved each build: nobody, who asked for it, somebody else.
-    approvals: [[Approval; 4]; 2],
+    approvals: [[Approval; 5]; 2],
     runs: Vec<Run>,
     people: Vec<(usize, Person)>,
 }
@@ -86,7 +86,8 @@ enum Person {
 }
 
 fn wanted() -> impl Strategy<Value = Vec<(&'static str, u64)>> {
-    let one = (0..2_usize, BUILDS).prop_map(|(app, build)| vec![(TWO[app], number(app, build))]);
+    let one = (prop_oneof![3 => Just(0_usize), 1 => Just(1)], BUILDS)
+        .prop_map(|(app, build)| vec![(TWO[app], number(app, build))]);
     let both = (BUILDS, BUILDS).prop_map(|(a, b)| vec![(TWO[0], number(0, a)), (TWO[1], number(1, b))]);
     prop_oneof![4 => one, 1 => both]
 }
@@ -130,9 +131,15 @@ fn fault() -> impl Strategy<Value = Fault> {
 }
 
 fn run() -> impl Strategy<Value = Run> {
-    let drop_at = option::weighted(0.25, 1..90_usize);
-    (op(), vec(fault(), 0..3), drop_at, 0..40_usize, any::<bool>())
-        .prop_map(|(op, faults, drop_at, late, prompt)| Run { op, faults, drop_at, late, prompt })
+    let drop_at = option::weighted(0.2, 1..90_usize);
+    let faults = prop_oneof![2 => Just(Vec::new()), 3 => vec(fault(), 1..3)];
+    (op(), faults, drop_at, 0..15_usize, any::<bool>()).prop_map(|(op, faults, drop_at, late, prompt)| Run {
+        op,
+        faults,
+        drop_at,
+        late,
+        prompt,
+    })
 }
 
 fn person() -> impl Strategy<Value = (usize, Person)> {
@@ -145,15 +152,15 @@ fn person() -> impl Strategy<Value = (usize, Person)> {
         6 => (0..6_usize).prop_map(Person::Anticipates),
         4 => (0..2_usize, BUILDS).prop_map(|(app, build)| Person::Approves(app, build)),
     ];
-    (0..90_usize, person)
+    (0..60_usize, person)
 }
 
 fn case() -> impl Strategy<Value = Case> {
     let approval =
-        || prop_oneof![1 => Just(Approval::Nobody), 1 => Just(Approval::Requester), 2 => Just(Approval::Other)];
-    let approvals = || [approval(), approval(), approval(), approval()];
-    let before = || (0..4_u64).prop_flat_map(|dev| (Just(dev), 0..=dev));
-    (any::<u64>(), [before(), before()], [approvals(), approvals()], vec(run(), 1..6), vec(person(), 0..5))
+        || prop_oneof![1 => Just(Approval::Nobody), 1 => Just(Approval::Requester), 4 => Just(Approval::Other)];
+    let approvals = || [approval(), approval(), approval(), approval(), approval()];
+    let before = || (1..=4_u64).prop_flat_map(|dev| (Just(dev), dev / 2..=dev));
+    (any::<u64>(), [before(), before()], [approvals(), approvals()], vec(run(), 2..8), vec(person(), 0..5))
         .prop_map(|(seed, before, approvals, runs, people)| Case { seed, before, approvals, runs, people })
 }
 
