@@ -51,9 +51,18 @@ fn parse(id: CommitId, body: &[u8]) -> Option<Commit> {
     };
     let (trees, committers) = (all("tree"), all("committer"));
     let ([_tree], [committer]) = (&*trees, &*committers) else { return None };
-    let seconds = committer.rsplit(' ').nth(1)?.parse().ok()?;
+    let time = time(committer.rsplit(' ').nth(1).unwrap_or_default());
     let parents = all("parent").iter().map(|parent| parent.parse().ok()).collect::<Option<_>>()?;
-    Some(Commit { id, parents, time: Timestamp::from_second(seconds).ok()?, message: message.to_owned() })
+    Some(Commit { id, parents, time, message: message.to_owned() })
+}
+
+/// A commit's date is its author's claim, for display only: an impossible one becomes the nearest possible, and what is
+/// no number is the epoch, as git has it.
+fn time(seconds: &str) -> Timestamp {
+    let seconds = seconds.parse::<i128>().unwrap_or_default();
+    let (first, last) = (Timestamp::MIN.as_second(), Timestamp::MAX.as_second());
+    let nearest = seconds.clamp(first.into(), last.into()).try_into().unwrap_or_default();
+    Timestamp::from_second(nearest).unwrap_or_default()
 }
 
 #[cfg(test)]
@@ -74,6 +83,8 @@ mod tests {
         assert_eq!(commit.time.as_second(), 1_800_000_000);
         assert_eq!((commit.parents.len(), &*commit.message), (1, "title\n\nbody\n"));
         assert!(read(&format!("{TREE}{BY}\ntitle")).is_some());
+        let odd = read(&format!("{TREE}author A <a@b> x\ncommitter B <b@c>\n\ntitle")).unwrap();
+        assert_eq!(odd.time, Timestamp::UNIX_EPOCH);
         assert!(read(&format!("{TREE}{TREE}{BY}\ntitle")).is_none());
         assert!(read(&format!("{TREE}{BY}{BY}\ntitle")).is_none());
         assert!(read(&format!("{BY}\ntitle")).is_none());
