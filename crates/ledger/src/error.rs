@@ -31,6 +31,14 @@ pub enum LedgerError {
         /// The server's words.
         said: Said,
     },
+    /// The Ledger is a folder of another user, where git reads nothing (git-config(1), `safe.directory`).
+    #[error(
+        "the Ledger's folder belongs to another user, and git reads such a folder for nobody else: run as its owner"
+    )]
+    ForeignOwner {
+        /// Git's words.
+        said: Said,
+    },
     /// The server gave no usable answer.
     #[error("the Ledger's server cannot be reached: {said}")]
     Unreachable {
@@ -132,7 +140,15 @@ pub enum LedgerError {
         /// Its words.
         said: Said,
     },
-    /// The git program could not be run, or its temporary store not be made.
+    /// The git program ran, but what it said did not arrive.
+    #[error("git could not be heard to its end while it was to {operation}")]
+    Interrupted {
+        /// What it was to do.
+        operation: &'static str,
+        /// Why not.
+        source: io::Error,
+    },
+    /// The git program could not be started, or its temporary store not be made.
     #[error("git could not be run to {operation}")]
     Io {
         /// What it was to do.

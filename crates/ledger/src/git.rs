@@ -1,7 +1,7 @@
 //! A [`Remote`] by way of the `git` program (2.39 or later), over `https://`, `http://` on this machine and `file://`.
 //!
 //! Everything goes through a bare, temporary store without a work tree. The program sees none of the user's or the
-//! system's configuration, runs no hook, follows no redirect, asks nobody anything and speaks the one protocol of the
+//! system's configuration, runs no hook of its own, follows no redirect, asks nobody anything and speaks the one protocol of the
 //! [URL](LedgerUrl).
 
 mod command;

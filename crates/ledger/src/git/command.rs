@@ -57,12 +57,11 @@ impl Git {
         arguments: &[&str],
         stdin: &[u8],
     ) -> Result<Output, LedgerError> {
-        let failed = |source| LedgerError::Io { operation, source };
         let mut command = Command::new(&self.program);
         command.args(arguments).env_clear().envs(self.environment.0.iter().map(|(key, value)| (key, value)));
         command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
         command.process_group(0).kill_on_drop(true);
-        let mut running = Running::new(command.spawn().map_err(failed)?);
+        let mut running = Running::new(command.spawn().map_err(|source| LedgerError::Io { operation, source })?);
         let child = &mut running.child;
         let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
         let (Some(mut to), Some(from), Some(complaints)) = pipes else {
@@ -78,7 +77,7 @@ impl Git {
             Ok((running.child.wait().await?, stdout?, stderr?))
         });
         let (status, (stdout, rest), (stderr, _)) = match ended.await {
-            Ok(ended) => ended.map_err(failed)?,
+            Ok(ended) => ended.map_err(|source| LedgerError::Interrupted { operation, source })?,
             Err(_) => return Err(LedgerError::TimedOut { operation, after: self.timeout }),
         };
         running.ended();

@@ -21,7 +21,8 @@ impl Store {
         let folder = made.map_err(|source| LedgerError::Io { operation, source })?;
         let git = Git::new(folder.path(), url, settings)?;
         let store = Self { git, url: url.clone(), folder };
-        store.local(operation, &["init", "--quiet", "--bare", "--template="], b"").await?;
+        let init = ["init", "--quiet", "--bare", "--template=", "--object-format=sha1"];
+        store.local(operation, &init, b"").await?;
         Ok(store)
     }
 

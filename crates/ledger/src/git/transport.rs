@@ -61,7 +61,10 @@ impl Store {
         let refspec = format!("{commit}:{branch}");
         let arguments = ["push", "--porcelain", "--recurse-submodules=no", &lease, "--", self.url.as_str(), &refspec];
         let in_doubt = |source| LedgerError::MaybeLanded { source: Box::new(source) };
-        let output = self.git.run("push", &arguments, b"").await.map_err(in_doubt)?;
+        let output = match self.git.run("push", &arguments, b"").await {
+            Err(never_began @ LedgerError::Io { .. }) => return Err(never_began),
+            ran => ran.map_err(in_doubt)?,
+        };
         if output.status.success() {
             return Ok(Push::Accepted(commit));
         }
@@ -164,6 +167,8 @@ fn failure(output: &Output) -> LedgerError {
         "error: 403",
     ]) {
         LedgerError::Denied { said }
+    } else if says(&["dubious ownership"]) {
+        LedgerError::ForeignOwner { said }
     } else if says(&["' not found", "does not appear to be a git repository", "error: 404", "does not exist"]) {
         LedgerError::NoRepository { said }
     } else {

@@ -69,6 +69,11 @@ impl Server {
         self.git_with(&["fast-import", "--quiet"], stream);
     }
 
+    /// Writes an object as it is, however odd, and says its id.
+    pub(crate) fn object(&self, kind: &str, bytes: &[u8]) -> String {
+        self.git_with(&["hash-object", "-w", "-t", kind, "--literally", "--stdin"], bytes).trim().to_owned()
+    }
+
     pub(crate) fn rewind(&self, to: &CommitId) {
         self.git(&["update-ref", "refs/heads/main", &to.to_string()]);
     }

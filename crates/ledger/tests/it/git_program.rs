@@ -207,6 +207,46 @@ async fn history_is_found_below_where_it_was_cut_off() {
     }
 }
 
+#[tokio::test]
+async fn a_date_that_no_calendar_has_hides_no_commit() {
+    for date in ["99999999999999", "-99999999999999", "18446744073709551615"] {
+        let server = Server::with_manifests();
+        let client = server.client();
+        let since = client.head(&main()).await.unwrap();
+        let Push::Accepted(ours) = client.push(&main(), &since, &draft("a.yaml", "x")).await.unwrap() else { panic!() };
+        let by = format!("A <a@localhost> {date} +0000");
+        let body = format!(
+            "tree {}parent {ours}\nauthor {by}\ncommitter {by}\n\nodd\n",
+            server.git(&["rev-parse", "main^{tree}"])
+        );
+        let odd = server.object("commit", body.as_bytes());
+        server.rewind(&odd.parse().unwrap());
+        server.import(b"M 100644 inline noise\ndata 1\nx\n");
+        assert_eq!(server.client().landed(&main(), &since, &run(1)).await.unwrap(), Some(ours), "{date}");
+        let history = server.client().history(&main(), &path("a.yaml"), 3).await.unwrap();
+        assert_eq!(history[0].id, ours, "{date}");
+        server.client().commit(&odd.parse().unwrap()).await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_repository_of_another_user_is_told_at_once() {
+    let server = Server::with_manifests();
+    // git itself has this switch for its own tests.
+    let stranger = Script::new("GIT_TEST_ASSUME_DIFFERENT_OWNER=1 exec git \"$@\"");
+    let head = Program::new(server.url(), stranger.settings()).head(&main()).await;
+    let error = head.unwrap_err();
+    assert!(matches!(error, LedgerError::ForeignOwner { .. }) && !error.is_retryable(), "{error:?}");
+    assert!(error.to_string().contains("belongs to another user"), "{error}");
+}
+
+#[tokio::test]
+async fn the_store_has_the_ledger_s_kind_of_ids_whatever_git_prefers() {
+    let server = Server::with_manifests();
+    let modern = Script::new("GIT_DEFAULT_HASH=sha256 exec git \"$@\"");
+    Program::new(server.url(), modern.settings()).head(&main()).await.unwrap();
+}
+
 /// A git whose first fetch takes a lock, starts a child and hangs.
 fn hanging_once() -> Script {
     Script::new(

@@ -1,6 +1,6 @@
 //! What a push of the git program came to, where git and the server say little about it.
 
-use ledger::{Change, Outcome, Push, Refusal, Remote, git::Program};
+use ledger::{Change, LedgerError, Outcome, Push, Refusal, Remote, git::Program};
 
 use crate::{
     bare::Server,
@@ -89,4 +89,15 @@ async fn a_denied_push_is_a_refusal_where_the_branch_stands_still() {
         assert_eq!(matches!(push, Ok(Push::Refused(Refusal::Permission))), is_denied, "{words}: {push:?}");
         assert_eq!(push.is_err_and(|error| error.may_have_landed()), !is_denied, "{words}");
     }
+}
+
+#[tokio::test]
+async fn a_push_that_never_began_is_not_in_doubt() {
+    let server = Server::with_manifests();
+    // The commit is made, and then there is no program any more that could push it.
+    let vanishing = Script::new("case \"$1\" in fast-import) git \"$@\"; rm \"$0\" ;; *) exec git \"$@\" ;; esac");
+    let client = Program::new(server.url(), vanishing.settings());
+    let head = client.head(&main()).await.unwrap();
+    let push = client.push(&main(), &head, &draft("a.yaml", "y")).await;
+    assert!(matches!(push, Err(LedgerError::Io { .. })), "{push:?}");
 }
