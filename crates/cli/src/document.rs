@@ -104,13 +104,13 @@ pub(crate) struct HeldPart {
     wanted: String,
 }
 
-/// Which stages were reached; null: nobody looked.
+/// Which stages were reached; null: it is not known.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HappenedPart {
     /// Every image is in the target's registry, read back.
     pub(crate) copied: bool,
     /// The Ledger asks for the builds.
-    pub(crate) ledger: bool,
+    pub(crate) ledger: Option<bool>,
     /// The cluster has applied it.
     pub(crate) synced: Option<bool>,
     /// The cluster reports it healthy.

@@ -140,7 +140,7 @@ fn tell_state(text: &mut String, head: &Head) {
     let seen = |state: Option<bool>| match state {
         Some(true) => "yes",
         Some(false) => "no",
-        None => "not looked at",
+        None => "not known",
     };
     let happened = &head.happened;
     line(
@@ -148,7 +148,7 @@ fn tell_state(text: &mut String, head: &Head) {
         &format!(
             "happened: copied {}, ledger {}, synced {}, healthy {}",
             seen(Some(happened.copied)),
-            seen(Some(happened.ledger)),
+            seen(happened.ledger),
             seen(happened.synced),
             seen(happened.healthy)
         ),

@@ -86,7 +86,10 @@ impl NamedLedger {
     pub(crate) fn new(url: &str, flags: &Common) -> Result<Self, Error> {
         let parsed: LedgerUrl = url.parse()?;
         let credentials = if url.starts_with(AZURE) { azure_credentials() } else { Credentials::Anonymous };
-        let settings = git::Settings { credentials, ..git::Settings::default() };
+        // One run of git ends well before the command does, so that a server that hangs is named.
+        let patient = git::Settings::default();
+        let timeout = patient.timeout.min(flags.timeout.0 / 2);
+        let settings = git::Settings { credentials, timeout, ..patient };
         let remote = git::Program::new(parsed.clone(), settings);
         Ok(Self { remote, place: LedgerPlace { url: parsed, branch: flags.branch.clone() } })
     }

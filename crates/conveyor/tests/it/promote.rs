@@ -62,7 +62,7 @@ async fn one_build_goes_from_ci_to_production() {
     for environment in ["dev", "qa"] {
         let done = forge.client().promote(&[(APP, 48213)], environment).await;
         assert!(matches!(done.outcome, Ok(Outcome::Updated)), "{done:?}");
-        assert!(done.account.happened.copied && done.account.happened.ledger);
+        assert!(done.account.happened.copied && done.account.happened.ledger == Some(true));
         assert_eq!(done.account.ledger.unwrap().commit, forge.head());
         assert_eq!(forge.value(environment, APP), "48213");
         assert_eq!(forge.tag(environment, APP, 48213), Some(image.digest()));
@@ -297,7 +297,7 @@ async fn what_is_done_is_not_done_again() {
         let client = forge.client();
         let done = client.run(sequence, &[(APP, 48213)], "qa").await;
         assert!(matches!(done.outcome, Ok(Outcome::Unchanged)), "{done:?}");
-        assert!(done.account.happened.copied && done.account.happened.ledger);
+        assert!(done.account.happened.copied && done.account.happened.ledger == Some(true));
         assert_eq!((forge.commits(), client.servers.writes(), client.servers.azure.calls()), (3, 0, 0));
     }
 }

@@ -99,7 +99,7 @@ async fn a_branch_that_takes_no_pushes_refuses() {
     forge.ledger.protect(&main_branch());
     let done = forge.client().promote(&[(APP, 48213)], "qa").await;
     assert!(matches!(done.outcome, Ok(Outcome::Refused(ledger::Refusal::BranchPolicy))), "{done:?}");
-    assert!(done.account.happened.copied && !done.account.happened.ledger);
+    assert!(done.account.happened.copied && done.account.happened.ledger == Some(false));
 }
 
 /// Ends the attempt at production as soon as a blob has arrived there.
@@ -121,7 +121,7 @@ async fn an_approval_that_is_gone_after_the_copy_leaves_the_ledger_alone() {
     let client = Client { release: Some(release), observer, ..forge.client() };
     let done = client.promote(&[(APP, 48213)], "prod-wealth").await;
     assert!(done.is_denied_by("four-eyes"), "{done:?}");
-    assert!(done.account.happened.copied && !done.account.happened.ledger);
+    assert!(done.account.happened.copied && done.account.happened.ledger == Some(false));
     assert!(forge.tag("prod-wealth", APP, 48213).is_some());
     assert_eq!((forge.commits(), forge.value("prod-wealth", APP)), (3, String::new()));
 }
