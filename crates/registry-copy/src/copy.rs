@@ -61,7 +61,8 @@ impl Options {
 pub enum Outcome {
     /// The tag now names the digest; this was read back.
     Copied(Transfer),
-    /// The tag named the digest already. Referrers that an earlier copy had left behind were completed.
+    /// The tag named the digest already. Parts that had been lost since and referrers that an earlier copy had left
+    /// behind were completed.
     AlreadyPresent(Transfer),
     /// The tag names another digest, and still does.
     TagHeld {
@@ -78,7 +79,7 @@ pub struct Transfer {
     pub digest: Digest,
     /// Manifests and indexes that were stored, referrers included.
     pub manifests: u64,
-    /// What became of the blobs that those manifests need.
+    /// What became of the blobs of the image and its referrers.
     pub blobs: Blobs,
     /// Bytes of the blobs that were copied.
     pub bytes: u64,
@@ -111,9 +112,14 @@ pub async fn pin(registry: &dyn Registry, repository: &Repository, tag: &Tag) ->
 /// Copies an image or index with all its parts, and with what refers to it.
 ///
 /// Nothing is written when the tag names another digest. Else parts go before wholes, each blob is hashed on its way,
-/// the tag comes last and is read back. What the destination has is not sent again; that it has a manifest is taken to
-/// mean that it has the parts, for it accepts none without them ([`verify`](crate::verify) proves it). Dropping the
-/// future leaves parts that the next copy finds, and no tag before its image is whole.
+/// the tag comes last and is read back. Dropping the future leaves parts that the next copy finds, and no tag before
+/// its image is whole.
+///
+/// What the destination has is not sent again. It is asked for every part each time, also when the tag is there
+/// already, and what it has lost is sent again: each manifest is read and compared with its digest, and each blob is
+/// asked for ([`Registry::missing`]: over HTTP one HEAD request each, which gives its size). That the bytes of such a
+/// blob are still right only [`verify`](crate::verify) proves. A part that the destination claims to have, but refuses
+/// the manifest for want of, is sent once more.
 ///
 /// # Errors
 /// Which side failed and why, after all the tries that the deadline allowed; see [`CopyError`].
@@ -160,8 +166,8 @@ impl Copying<'_> {
         };
         let jobs = self.options.jobs.get();
         let planner = Planner { from: self.from, to: self.to, jobs, referrers: self.options.referrers };
-        let Plan { root, manifests, referrers, blobs, foreign } = planner.plan(digest, tagged).await?;
-        // The root waits for its tag, unless a referrer lists it as a part of its own.
+        let Plan { root, manifests, referrers, blobs, foreign } = planner.plan(digest).await?;
+        // The root waits for its tag, unless that is there or a referrer lists the root as a part of its own.
         let is_part = manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest));
         let mut stored: BTreeSet<Digest> = manifests.keys().copied().collect();
         let waves = waves(manifests)?;
@@ -171,7 +177,7 @@ impl Copying<'_> {
         transfer.referrers = referrers.len() as u64;
         let putter = Putter::new(self.from, self.to, self.options.stall, self.observer);
         for mut wave in waves {
-            wave.retain(|manifest| is_part || manifest.digest() != digest);
+            wave.retain(|manifest| is_part || tagged || manifest.digest() != digest);
             let puts = stream::iter(wave).map(|manifest| putter.put_untagged(manifest)).buffer_unordered(jobs);
             puts.try_collect::<()>().await?;
         }

@@ -1,8 +1,6 @@
 use release::Digest;
 use serde::{Deserialize, Deserializer, de::Error as _};
 
-use crate::manifest;
-
 /// What one document says of another: its type, digest and size (OCI image-spec, descriptor.md).
 ///
 /// Only read from documents, and never written into one. `urls` are not followed and `data` is not believed, so neither
@@ -33,11 +31,6 @@ impl Descriptor {
     pub fn is_foreign(&self) -> bool {
         self.media_type.starts_with("application/vnd.oci.image.layer.nondistributable.")
             || self.media_type.starts_with("application/vnd.docker.image.rootfs.foreign.")
-    }
-
-    /// Whether it describes an image manifest, which has blobs and no children.
-    pub(crate) fn is_image(&self) -> bool {
-        manifest::is_image(&self.media_type)
     }
 }
 

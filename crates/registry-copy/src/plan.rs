@@ -16,16 +16,17 @@ const MAX_REFERRERS: usize = 1_000;
 /// Referrers, and referrers of those: a signature of an SBOM.
 const REFERRER_DEPTH: usize = 2;
 
-/// What the destination lacks.
+/// What a copy has to do.
 #[derive(Default)]
 pub(crate) struct Plan {
-    /// The root, where it was looked at.
+    /// The root.
     pub(crate) root: Option<Manifest>,
     /// Manifests to store, the root perhaps among them.
     pub(crate) manifests: BTreeMap<Digest, Manifest>,
     /// Which of them are referrers.
     pub(crate) referrers: BTreeSet<Digest>,
-    /// The blobs that those manifests need, foreign layers left out.
+    /// The blobs that have to be at the destination, foreign layers left out: those of the manifests that are there
+    /// too, for a registry may have lost one since.
     pub(crate) blobs: BTreeMap<Digest, Descriptor>,
     /// The foreign layers that are left out.
     pub(crate) foreign: BTreeSet<Digest>,
@@ -39,42 +40,38 @@ pub(crate) struct Planner<'a> {
 }
 
 /// A manifest to look at.
-#[derive(Clone)]
 struct Step {
     digest: Digest,
-    described: Option<Descriptor>,
-    presence: Presence,
-    subject: Option<Digest>,
+    /// Its size, where another manifest gives it.
+    size: Option<u64>,
+    referrer: Option<Referrer>,
 }
 
-/// Whether the destination has a manifest.
-#[derive(Clone, Copy, PartialEq)]
-enum Presence {
-    Unknown,
-    /// It, and so all its parts: a registry takes no manifest before its parts.
-    Whole,
-    Absent,
+struct Referrer {
+    subject: Digest,
+    /// Whether the destination lists it too.
+    listed: bool,
+}
+
+/// Where a manifest was found.
+enum Found {
+    There(Manifest),
+    /// At the source alone.
+    Lacking(Manifest),
 }
 
 impl Planner<'_> {
-    /// Walks from `root`, or with `whole` only looks for referrers that an earlier copy left behind.
-    pub(crate) async fn plan(&self, root: Digest, whole: bool) -> Result<Plan, CopyError> {
+    /// Walks the whole of `root` and of what refers to it.
+    pub(crate) async fn plan(&self, root: Digest) -> Result<Plan, CopyError> {
         let mut plan = Plan::default();
         let mut seen = BTreeSet::new();
-        let presence = if whole { Presence::Whole } else { Presence::Unknown };
-        let mut steps = vec![Step { digest: root, described: None, presence, subject: None }];
-        if whole && !self.referrers {
-            return Ok(plan);
-        }
+        let mut steps = vec![Step { digest: root, size: None, referrer: None }];
         for _ in 0..=REFERRER_DEPTH {
             let subjects = self.walk(steps, &mut seen, &mut plan).await?;
             if !self.referrers || subjects.is_empty() {
                 break;
             }
             steps = self.referrers_of(subjects).await?;
-        }
-        if plan.root.is_none() {
-            plan.root = plan.manifests.get(&root).cloned();
         }
         Ok(plan)
     }
@@ -99,55 +96,46 @@ impl Planner<'_> {
                 return Err(GraphError::TooMany.into());
             }
             let looks = stream::iter(level).map(|step| self.look(step)).buffered(self.jobs);
-            let looked: Vec<(Step, Option<Manifest>)> = looks.try_collect().await?;
+            let looked: Vec<(Step, Found)> = looks.try_collect().await?;
             level = Vec::new();
-            for (step, manifest) in looked {
-                if step.subject.is_some() && step.subject != manifest.as_ref().and_then(subject_of) {
+            for (step, found) in looked {
+                let manifest = found.manifest();
+                if step.referrer.as_ref().is_some_and(|referrer| subject_of(manifest) != Some(referrer.subject)) {
                     continue;
                 }
                 fresh.push(step.digest);
-                let Some(manifest) = manifest else { continue };
-                let children = plan.add(&step, manifest)?;
-                if step.presence != Presence::Whole || self.referrers {
-                    level.extend(children);
-                }
+                let below = |child: &Descriptor| Step { digest: child.digest, size: Some(child.size), referrer: None };
+                level.extend(manifest.children().iter().map(below));
+                plan.add(&step, found)?;
             }
         }
         Ok(fresh)
     }
 
-    /// Reads a manifest from where it is, unless nothing can be learned from it.
-    async fn look(&self, mut step: Step) -> Result<(Step, Option<Manifest>), CopyError> {
-        let manifest = match step.presence {
-            Presence::Whole if step.described.as_ref().is_some_and(Descriptor::is_image) => None,
-            Presence::Whole => Some(self.to.existing_manifest(step.digest).await?),
-            Presence::Absent => Some(self.from.existing_manifest(step.digest).await?),
-            Presence::Unknown => match self.to.manifest(step.digest).await? {
-                Some(manifest) => {
-                    step.presence = Presence::Whole;
-                    Some(manifest)
-                }
-                None => {
-                    step.presence = Presence::Absent;
-                    Some(self.from.existing_manifest(step.digest).await?)
-                }
-            },
+    /// Reads a manifest from the destination, or where that lacks it from the source.
+    async fn look(&self, step: Step) -> Result<(Step, Found), CopyError> {
+        // A referrer that is stored but not listed is put again, for that is what lists it.
+        let listed = step.referrer.as_ref().is_none_or(|referrer| referrer.listed);
+        let there = if listed { self.to.manifest(step.digest).await? } else { None };
+        let found = match there {
+            Some(manifest) => Found::There(manifest),
+            None => Found::Lacking(self.from.existing_manifest(step.digest).await?),
         };
-        if let (Some(described), Some(manifest)) = (&step.described, &manifest)
-            && described.size != manifest.bytes().len() as u64
-        {
-            return Err(GraphError::TwoSizes(step.digest).into());
+        match step.size {
+            Some(size) if size != found.manifest().bytes().len() as u64 => {
+                Err(GraphError::TwoSizes(step.digest).into())
+            }
+            _ => Ok((step, found)),
         }
-        Ok((step, manifest))
     }
 
-    /// The referrers that the source lists and the destination does not.
+    /// The referrers that the source lists.
     async fn referrers_of(&self, subjects: Vec<Digest>) -> Result<Vec<Step>, CopyError> {
-        let lists = stream::iter(subjects).map(|subject| self.unlisted(subject)).buffered(self.jobs);
-        Ok(lists.try_collect::<Vec<_>>().await?.concat())
+        let lists = stream::iter(subjects).map(|subject| self.referrers_of_one(subject)).buffered(self.jobs);
+        Ok(lists.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
     }
 
-    async fn unlisted(&self, subject: Digest) -> Result<Vec<Step>, CopyError> {
+    async fn referrers_of_one(&self, subject: Digest) -> Result<Vec<Step>, CopyError> {
         let listed = self.from.referrers(subject).await?;
         if listed.len() > MAX_REFERRERS {
             return Err(GraphError::TooManyReferrers(subject).into());
@@ -156,45 +144,42 @@ impl Planner<'_> {
             return Ok(Vec::new());
         }
         let there: BTreeSet<Digest> = self.to.referrers(subject).await?.iter().map(|known| known.digest).collect();
-        let step = |referrer: Descriptor| Step {
-            digest: referrer.digest,
-            // One that is stored but not listed is put again, for that is what lists it.
-            presence: if there.contains(&referrer.digest) { Presence::Unknown } else { Presence::Absent },
-            described: None,
-            subject: Some(subject),
+        let step = |Descriptor { digest, .. }: Descriptor| Step {
+            digest,
+            size: None,
+            referrer: Some(Referrer { subject, listed: there.contains(&digest) }),
         };
         Ok(listed.into_iter().map(step).collect())
     }
 }
 
-impl Plan {
-    /// Notes what this manifest needs; returns what is below it.
-    fn add(&mut self, step: &Step, manifest: Manifest) -> Result<Vec<Step>, CopyError> {
-        let presence = match step.presence {
-            Presence::Whole => Presence::Whole,
-            Presence::Unknown | Presence::Absent => Presence::Unknown,
-        };
-        let below =
-            |child: &Descriptor| Step { digest: child.digest, described: Some(child.clone()), presence, subject: None };
-        let children = manifest.children().iter().map(below).collect();
-        if step.presence == Presence::Whole {
-            if step.described.is_none() && step.subject.is_none() {
-                self.root = Some(manifest);
-            }
-            return Ok(children);
+impl Found {
+    fn manifest(&self) -> &Manifest {
+        match self {
+            Self::There(manifest) | Self::Lacking(manifest) => manifest,
         }
-        for blob in manifest.blobs() {
+    }
+}
+
+impl Plan {
+    /// Notes a manifest and the blobs that it needs.
+    fn add(&mut self, step: &Step, found: Found) -> Result<(), GraphError> {
+        for blob in found.manifest().blobs() {
             if blob.is_foreign() {
                 self.foreign.insert(blob.digest);
             } else if self.blobs.entry(blob.digest).or_insert_with(|| blob.clone()).size != blob.size {
-                return Err(GraphError::TwoSizes(blob.digest).into());
+                return Err(GraphError::TwoSizes(blob.digest));
             }
         }
-        if step.subject.is_some() {
-            self.referrers.insert(step.digest);
+        // The first that is looked at.
+        self.root.get_or_insert_with(|| found.manifest().clone());
+        if let Found::Lacking(manifest) = found {
+            if step.referrer.is_some() {
+                self.referrers.insert(step.digest);
+            }
+            self.manifests.insert(step.digest, manifest);
         }
-        self.manifests.insert(step.digest, manifest);
-        Ok(children)
+        Ok(())
     }
 }
 

@@ -6,7 +6,7 @@ use std::{
     time::Duration,
 };
 
-use guarded_http::{Credentials, Limits};
+use guarded_http::{Client, Credentials, Limits, Method};
 use registry_copy::{
     CopyError, Destination, Options, Outcome, Registry, RegistryError, Source, conformance, copy, http::HttpRegistry,
     verify,
@@ -152,6 +152,15 @@ async fn an_image_goes_from_one_docker_registry_to_another_once() {
     let again = copied(&from, corpus.root, &to).await.unwrap();
     let Outcome::AlreadyPresent(transfer) = again else { panic!("{again:?}") };
     assert_eq!((transfer.manifests, transfer.blobs.copied, transfer.bytes), (0, 0, 0));
+
+    // A layer that its operator removed.
+    let layer = corpus.blob_digests()[0];
+    let client = Client::new(format!("http://{}", second.address).parse().unwrap(), &robot(), limits()).unwrap();
+    let path = format!("/v2/{}/blobs/{layer}", repository());
+    client.request(Method::DELETE, &path).unwrap().send(1_000).await.unwrap().success().unwrap();
+    let again = copied(&from, corpus.root, &to).await.unwrap();
+    assert!(matches!(again, Outcome::AlreadyPresent(transfer) if transfer.blobs.copied == 1));
+    verify(&to, &repository(), &corpus.root).await.unwrap();
 
     let other = Corpus::of(&Tree::Image(vec!["other".into()]));
     other.store(&from, &repository()).await;

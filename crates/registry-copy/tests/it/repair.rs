@@ -1,7 +1,7 @@
 //! Destinations that do not have what they say they have.
 
 use registry_copy::{
-    CopyError, RegistryError,
+    CopyError, Outcome, RegistryError,
     faults::{Faulty, Method},
     verify,
 };
@@ -70,4 +70,57 @@ async fn a_manifest_that_was_taken_but_is_not_there_is_found_out() {
     let to = Liar { inner: registry(), lie: Lie::ShowsManifestsOf(registry()) };
     let outcome = run(&source_of(&corpus).await, corpus.root, &to).await;
     assert!(matches!(&outcome, Err(error @ CopyError::Lost { .. }) if error.is_integrity()), "{outcome:?}");
+}
+
+#[tokio::test]
+async fn whatever_the_destination_lost_is_completed_with_and_without_the_tag() {
+    let corpus = Corpus::of(&platforms());
+    let sbom = Corpus::referrer(&corpus.root_descriptor(), "sbom");
+    let from = source_of(&corpus).await;
+    sbom.store(&from, &repository()).await;
+    for tagged in [true, false] {
+        for lost in corpus.closure.iter().chain(&sbom.closure) {
+            let to = registry();
+            if tagged {
+                copied(run(&from, corpus.root, &to).await.unwrap());
+            } else {
+                corpus.store(&to, &repository()).await;
+                sbom.store(&to, &repository()).await;
+            }
+            to.remove(&repository(), lost);
+            let outcome = run(&from, corpus.root, &to).await.unwrap();
+            assert!(matches!(&outcome, Outcome::AlreadyPresent(_)) == tagged, "{outcome:?}");
+            verify(&to, &repository(), &corpus.root).await.unwrap();
+            verify(&to, &repository(), &sbom.root).await.unwrap();
+            let (Outcome::AlreadyPresent(transfer) | Outcome::Copied(transfer)) = outcome else {
+                panic!("{outcome:?}")
+            };
+            let blobs = [corpus.blob_digests(), sbom.blob_digests()].concat();
+            assert_eq!(transfer.blobs.copied, u64::from(blobs.contains(lost)), "{lost}");
+            assert_eq!(transfer.manifests, u64::from(!blobs.contains(lost)), "{lost}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn what_both_sides_lost_is_named() {
+    let corpus = Corpus::of(&platforms());
+    for lost in corpus.closure.iter().filter(|digest| **digest != corpus.root) {
+        let (from, to) = (source_of(&corpus).await, registry());
+        copied(run(&from, corpus.root, &to).await.unwrap());
+        from.remove(&repository(), lost);
+        assert!(
+            matches!(run(&from, corpus.root, &to).await, Ok(Outcome::AlreadyPresent(_))),
+            "the source is not needed"
+        );
+        to.remove(&repository(), lost);
+        let error = run(&from, corpus.root, &to).await.unwrap_err();
+        let named = match error {
+            CopyError::Source(RegistryError::NoBlob { digest, .. } | RegistryError::NoManifest { digest, .. }) => {
+                digest
+            }
+            other => panic!("{other:?}"),
+        };
+        assert_eq!(named, *lost);
+    }
 }
