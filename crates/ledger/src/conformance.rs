@@ -5,7 +5,9 @@ use std::fmt::Debug;
 use bytes::Bytes;
 use release::{CommitId, ObjectId, RunId};
 
-use crate::{Branch, Draft, Entry, FILE_LIMIT, Found, Kind, LedgerError, Push, Remote, RepoPath, run_trailer};
+use crate::{
+    Branch, Draft, Entry, FILE_LIMIT, Found, Kind, LedgerError, Push, Remote, RepoPath, Unanswered, run_trailer,
+};
 
 /// A clause of the contract that a backend does not keep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -177,18 +179,30 @@ impl Suite<'_> {
     }
 
     async fn landed(&self, start: CommitId, first: CommitId, second: CommitId, head: CommitId) -> Result<(), Breach> {
-        let clause = "landed finds a run's commit among those that the branch gained, and no other";
+        let unknown = CommitId::from(ObjectId::from(UNKNOWN));
+        let clause = "without ids, landed finds the run's commit on the expected head, and no other of the run's";
         let cases = [
             (start, 1, Some(first)),
-            (start, 2, Some(second)),
             (first, 2, Some(second)),
+            (start, 2, None),
             (first, 1, None),
             (head, 2, None),
+            (unknown, 1, None),
             (start, 99, None),
         ];
-        for (since, which, expected) in cases {
-            let landed = got(self.remote.landed(self.branch, &since, &run(which)).await, clause)?;
-            ensure(landed == expected, clause, &(since, which, landed))?;
+        for (expected, which, landed) in cases {
+            self.landed_is(&unanswered(expected, which, &[]), landed, clause).await?;
+        }
+        let clause = "with ids, landed finds the commit of one of them, and no other of the run's";
+        let cases = [
+            (start, 1, vec![unknown, first], Some(first)),
+            (first, 2, vec![second, unknown], Some(second)),
+            (unknown, 2, vec![second], Some(second)),
+            (start, 1, vec![unknown], None),
+            (second, 1, vec![first], None),
+        ];
+        for (expected, which, ids, landed) in cases {
+            self.landed_is(&unanswered(expected, which, &ids), landed, clause).await?;
         }
         Ok(())
     }
@@ -201,11 +215,21 @@ impl Suite<'_> {
         ensure(matches!(push, Ok(Push::Stale)), clause, &push)?;
         self.head_is(to, clause).await?;
         let clause = "what a rewind dropped has not landed, and the branch goes on from where it is";
-        let landed = got(self.remote.landed(self.branch, &from, &run(2)).await, clause)?;
-        ensure(landed.is_none(), clause, &landed)?;
+        self.landed_is(&unanswered(from, 2, &[]), None, clause).await?;
+        self.landed_is(&unanswered(to, 6, &[from]), None, clause).await?;
         let next = self.accepted(to, &late, clause).await?;
-        let landed = got(self.remote.landed(self.branch, &from, &run(8)).await, clause)?;
-        ensure(landed == Some(next), clause, &landed)
+        self.landed_is(&unanswered(to, 8, &[]), Some(next), clause).await?;
+        self.landed_is(&unanswered(from, 8, &[next]), Some(next), clause).await
+    }
+
+    async fn landed_is(
+        &self,
+        push: &Unanswered,
+        expected: Option<CommitId>,
+        clause: &'static str,
+    ) -> Result<(), Breach> {
+        let landed = self.remote.landed(self.branch, push).await;
+        ensure(matches!(&landed, Ok(landed) if *landed == expected), clause, &(push, expected, landed))
     }
 
     async fn accepted(&self, expected: CommitId, draft: &Draft, clause: &'static str) -> Result<CommitId, Breach> {
@@ -227,6 +251,10 @@ impl Suite<'_> {
 
 fn run(which: u128) -> RunId {
     RunId::new(1_800_000_000_000, which)
+}
+
+fn unanswered(expected: CommitId, which: u128, commits: &[CommitId]) -> Unanswered {
+    Unanswered { expected, run: run(which), commits: commits.to_vec() }
 }
 
 fn draft(which: u128, message: &str, files: &[(RepoPath, Bytes)]) -> Draft {

@@ -71,6 +71,8 @@ pub enum LedgerError {
     /// A push got no answer: it may have been carried out. [`landed`](crate::Remote::landed) tells.
     #[error("a push got no answer, so it may have been carried out")]
     MaybeLanded {
+        /// The id of what was pushed, where the client made it.
+        commit: Option<CommitId>,
         /// Why there was no answer.
         source: Box<LedgerError>,
     },
@@ -164,7 +166,7 @@ impl LedgerError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Deadline => true,
-            Self::MaybeLanded { source } => source.is_retryable(),
+            Self::MaybeLanded { source, .. } => source.is_retryable(),
             _ => false,
         }
     }

@@ -11,10 +11,10 @@ use std::{
 
 use async_trait::async_trait;
 use bytes::Bytes;
-use release::{CommitId, RunId};
+use release::CommitId;
 use tokio::task::yield_now;
 
-use crate::{Branch, Draft, Entry, Found, LedgerError, Meta, Push, Refusal, Remote, RepoPath, Said};
+use crate::{Branch, Draft, Entry, Found, LedgerError, Meta, Push, Refusal, Remote, RepoPath, Said, Unanswered};
 
 /// What goes wrong at a call.
 #[derive(Debug, Clone)]
@@ -148,8 +148,8 @@ impl Remote for Faulty {
         if let Some(Fault::AnswerLost) = fault { answer.and(Err(maybe_landed())) } else { answer }
     }
 
-    async fn landed(&self, branch: &Branch, since: &CommitId, run: &RunId) -> Result<Option<CommitId>, LedgerError> {
-        self.call(self.server.landed(branch, since, run)).await
+    async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
+        self.call(self.server.landed(branch, push)).await
     }
 }
 
@@ -158,5 +158,5 @@ fn unreachable() -> LedgerError {
 }
 
 fn maybe_landed() -> LedgerError {
-    LedgerError::MaybeLanded { source: Box::new(unreachable()) }
+    LedgerError::MaybeLanded { commit: None, source: Box::new(unreachable()) }
 }

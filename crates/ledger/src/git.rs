@@ -16,11 +16,11 @@ use std::{fmt, path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use guarded_http::Credentials;
-use release::{CommitId, ParseError, RunId};
+use release::{CommitId, ParseError};
 use tokio::sync::{Mutex, MutexGuard};
 
 use self::store::Store;
-use crate::{Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath};
+use crate::{Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Unanswered};
 
 /// How the `git` program is used.
 #[derive(Debug, Clone)]
@@ -123,7 +123,7 @@ struct Lease<'a> {
 impl Lease<'_> {
     fn end<T>(mut self, result: Result<T, LedgerError>) -> Result<T, LedgerError> {
         let unfinished = |error: &LedgerError| match error {
-            LedgerError::MaybeLanded { source } => matches!(**source, LedgerError::TimedOut { .. }),
+            LedgerError::MaybeLanded { source, .. } => matches!(**source, LedgerError::TimedOut { .. }),
             error => matches!(error, LedgerError::TimedOut { .. }),
         };
         if !result.as_ref().is_err_and(unfinished) {
@@ -171,9 +171,9 @@ impl Remote for Program {
         lease.end(push)
     }
 
-    async fn landed(&self, branch: &Branch, since: &CommitId, run: &RunId) -> Result<Option<CommitId>, LedgerError> {
+    async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
         let lease = self.lease().await?;
-        let commit = lease.store.landed(branch, since, run).await;
+        let commit = lease.store.landed(branch, push).await;
         lease.end(commit)
     }
 }

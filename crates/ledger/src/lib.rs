@@ -33,7 +33,7 @@ pub use error::{FILE_LIMIT, Kind, LedgerError, Said};
 pub use key_path::KeyPath;
 pub use ledger_url::LedgerUrl;
 pub use path::RepoPath;
-pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote};
+pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote, Unanswered};
 pub use scalar::Scalar;
 pub use update::{Outcome, update};
 pub use yaml::{Construct, EditError, ParserMessage, get_scalar, position, set_scalar};

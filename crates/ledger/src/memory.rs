@@ -10,12 +10,12 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use jiff::Timestamp;
-use release::{CommitId, RunId};
+use release::CommitId;
 
 use self::objects::Tree;
 use crate::{
-    Branch, Draft, Entry, Found, Kind, LedgerError, Meta, Push, Refusal, Remote, RepoPath, apply::within_limit,
-    run_trailer,
+    Branch, Draft, Entry, Found, Kind, LedgerError, Meta, Push, Refusal, Remote, RepoPath, Unanswered,
+    apply::within_limit, run_trailer,
 };
 
 /// A repository in memory. Clones share it, as clients share a server.
@@ -208,11 +208,11 @@ impl Remote for Repository {
         state.commit(branch, Some(*expected), &files, &draft.message).map(Push::Accepted)
     }
 
-    async fn landed(&self, branch: &Branch, since: &CommitId, run: &RunId) -> Result<Option<CommitId>, LedgerError> {
+    async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
         let state = self.lock();
         let head = state.head(branch)?;
-        let known: BTreeSet<CommitId> = state.ancestors(since).map(|commit| commit.meta.id).collect();
-        let gained = state.ancestors(&head).map(|commit| &commit.meta).take_while(|meta| !known.contains(&meta.id));
-        Ok(gained.filter(|meta| meta.run == Some(*run)).map(|meta| meta.id).next())
+        let known: BTreeSet<CommitId> = state.ancestors(&push.expected).map(|commit| commit.meta.id).collect();
+        let mut gained = state.ancestors(&head).map(|commit| &commit.meta).take_while(|meta| !known.contains(&meta.id));
+        Ok(gained.find(|meta| push.is(&meta.id, &meta.parents, meta.run)).map(|meta| meta.id))
     }
 }

@@ -41,6 +41,32 @@ pub enum Refusal {
     Other(String),
 }
 
+/// A push without an answer: what tells its commit from all others.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Unanswered {
+    /// The head that the push expected: the first parent of its commit, if it landed.
+    pub expected: CommitId,
+    /// The run that pushed.
+    pub run: RunId,
+    /// The ids that the client gave to what it pushed ([`LedgerError::MaybeLanded`]), one for each try; empty where the
+    /// server makes its own.
+    pub commits: Vec<CommitId>,
+}
+
+impl Unanswered {
+    /// Whether a commit that the branch gained since is the one that was pushed: by its id where the client knows that.
+    /// A server that makes its own ids leaves the first parent, which compare-and-swap ensures, together with the run,
+    /// which is in the commit's trailer. The run alone would take a cherry-picked or imitated commit for it.
+    #[must_use]
+    pub fn is(&self, id: &CommitId, parents: &[CommitId], run: Option<RunId>) -> bool {
+        if self.commits.is_empty() {
+            parents.first() == Some(&self.expected) && run == Some(self.run)
+        } else {
+            self.commits.contains(id)
+        }
+    }
+}
+
 /// An entry of a folder.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Entry {
@@ -85,7 +111,8 @@ pub struct Found {
 /// * [`push`](Remote::push) moves the branch from `expected` to a child of it, or does not touch it. It never merges,
 ///   never forces, and notices a branch that was rewound.
 /// * After an error of `push` that [`may_have_landed`](LedgerError::may_have_landed), only
-///   [`landed`](Remote::landed) tells.
+///   [`landed`](Remote::landed) tells. A client that makes the commit itself says its id in that error; one whose
+///   server makes the ids says none.
 /// * A path that is absent is `None`; a symbolic link, a submodule or a file above 1 MiB is an error, never bytes.
 #[async_trait]
 pub trait Remote: fmt::Debug + Send + Sync {
@@ -107,6 +134,7 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// Commits a draft on top of `expected` and moves the branch there, if it still is at `expected`.
     async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError>;
 
-    /// The commit of `run` among those that the branch gained since `since`, looked up afresh.
-    async fn landed(&self, branch: &Branch, since: &CommitId, run: &RunId) -> Result<Option<CommitId>, LedgerError>;
+    /// The commit that [is](Unanswered::is) the push's among those that the branch gained since the expected head,
+    /// looked up afresh. A branch that does not have that head, or a server that forgot it, is searched as a whole.
+    async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError>;
 }

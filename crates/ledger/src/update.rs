@@ -1,9 +1,11 @@
 use std::{iter, time::Duration};
 
-use release::CommitId;
+use release::{CommitId, RunId};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-use crate::{Applied, AppliedEdit, Branch, Change, LedgerError, Push, Refusal, Remote, RepoPath, Scalar, apply};
+use crate::{
+    Applied, AppliedEdit, Branch, Change, LedgerError, Push, Refusal, Remote, RepoPath, Scalar, Unanswered, apply,
+};
 
 /// What became of a change.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -50,7 +52,7 @@ pub enum Outcome {
 /// Brings a change to a branch: reads, [applies](apply) and pushes, again on each new head, until `deadline`.
 ///
 /// Temporary faults are retried until then too. After a push without an answer, the branch is searched for the run's
-/// commit before anything is tried again, so a run has one commit at most. Dropping the future stops it; run the
+/// commit before anything is tried again, so one call makes one commit at most. Dropping the future stops it; run the
 /// change again to learn what became of it.
 ///
 /// # Errors
@@ -92,13 +94,29 @@ struct Writer<'a> {
     paths: Vec<RepoPath>,
     attempts: u32,
     /// The push whose answer is not known: set while it is under way, and left behind when that ends without an answer.
-    doubt: Option<Pushed>,
+    doubt: Option<Doubt>,
 }
 
+/// Pushes on one head: one change makes the same edits on it each time, and one of them lands at most.
 #[derive(Clone)]
-struct Pushed {
+struct Doubt {
     parent: CommitId,
     applied: Vec<AppliedEdit>,
+    /// Each push's commit, where its id is known.
+    commits: Vec<Option<CommitId>>,
+}
+
+impl Doubt {
+    /// The last push's commit has this id, as far as is known.
+    fn now_named(&mut self, commit: Option<CommitId>) {
+        self.commits.pop();
+        self.commits.push(commit);
+    }
+
+    fn unanswered(&self, run: RunId) -> Unanswered {
+        let commits: Option<Vec<CommitId>> = self.commits.iter().copied().collect();
+        Unanswered { expected: self.parent, run, commits: commits.unwrap_or_default() }
+    }
 }
 
 impl Writer<'_> {
@@ -106,14 +124,14 @@ impl Writer<'_> {
     async fn attempt(&mut self) -> Result<Option<Outcome>, LedgerError> {
         let Self { remote, branch, change, .. } = *self;
         let head = remote.head(branch).await?;
-        if let Some(pushed) = &self.doubt {
-            if let Some(commit) = remote.landed(branch, &pushed.parent, &change.run).await? {
-                let Pushed { parent, applied } = pushed.clone();
+        if let Some(doubt) = &self.doubt {
+            if let Some(commit) = remote.landed(branch, &doubt.unanswered(change.run)).await? {
+                let Doubt { parent, applied, .. } = doubt.clone();
                 return Ok(Some(Outcome::Updated { commit, parent, applied, attempts: self.attempts }));
             }
             // A request still under way can be carried out only while the branch stands where it was pushed to. With
             // the head elsewhere and the run not in its history, that is over.
-            if head != pushed.parent {
+            if head != doubt.parent {
                 self.doubt = None;
             }
         }
@@ -125,10 +143,14 @@ impl Writer<'_> {
             Applied::ReadsMoved { path } => return Ok(Some(Outcome::ReadsMoved { path, at: head })),
         };
         self.attempts += 1;
-        let earlier = self.doubt.replace(Pushed { parent: head, applied: applied.clone() });
+        let earlier = self.doubt.clone();
+        let begun = || Doubt { parent: head, applied: applied.clone(), commits: Vec::new() };
+        let doubt = self.doubt.get_or_insert_with(begun);
+        doubt.commits.push(None);
         let answer = remote.push(branch, &head, &draft).await;
-        if !matches!(&answer, Err(error) if error.may_have_landed()) {
-            self.doubt = earlier;
+        match &answer {
+            Err(LedgerError::MaybeLanded { commit, .. }) => doubt.now_named(*commit),
+            _ => self.doubt = earlier,
         }
         Ok(match answer? {
             Push::Accepted(commit) => Some(Outcome::Updated { commit, parent: head, applied, attempts: self.attempts }),
@@ -141,10 +163,13 @@ impl Writer<'_> {
 
     /// A final error, which must not hide that a push is still in doubt.
     fn in_doubt(&self, error: LedgerError) -> LedgerError {
-        if self.doubt.is_some() && !error.may_have_landed() {
-            return LedgerError::MaybeLanded { source: Box::new(error) };
+        match &self.doubt {
+            Some(doubt) if !error.may_have_landed() => {
+                let commit = doubt.commits.last().copied().flatten();
+                LedgerError::MaybeLanded { commit, source: Box::new(error) }
+            }
+            _ => error,
         }
-        error
     }
 }
 

@@ -4,7 +4,7 @@ use jiff::Timestamp;
 use release::{CommitId, ObjectId};
 
 use super::store::Store;
-use crate::{LedgerError, Meta, run_trailer};
+use crate::{LedgerError, Meta, Unanswered, run_trailer};
 
 const OPERATION: &str = "read commits";
 
@@ -23,6 +23,20 @@ impl Store {
         let bodies = self.objects("commit", &objects).await?;
         let parsed = ids.iter().zip(&bodies).map(|(id, body)| parse(*id, body));
         parsed.map(|commit| commit.ok_or(LedgerError::Garbled { operation: OPERATION })).collect()
+    }
+
+    /// The push's commit among these.
+    pub(super) async fn find(&self, ids: &[CommitId], push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
+        let objects: Vec<ObjectId> = ids.iter().map(|id| id.object()).collect();
+        let bodies = self.objects("commit", &objects).await?;
+        let ours = |(id, body): (&CommitId, &Vec<u8>)| {
+            let body = String::from_utf8_lossy(body);
+            let (headers, message) = split(&body);
+            // A colleague's commit may be as odd as it likes: it is not ours then.
+            let parents = parents(headers).unwrap_or_default();
+            push.is(id, &parents, run_trailer::run_of(message)).then_some(*id)
+        };
+        Ok(ids.iter().zip(&bodies).find_map(ours))
     }
 
     /// A commit with the paths that it changed. Its first parent must be in the store.
@@ -44,16 +58,24 @@ impl Store {
 /// Reads a commit. One with a header twice is refused: programs differ in which one counts.
 fn parse(id: CommitId, body: &[u8]) -> Option<Commit> {
     let body = String::from_utf8_lossy(body);
-    let (headers, message) = body.split_once("\n\n").unwrap_or((body.trim_end(), ""));
-    let all = |name: &str| -> Vec<String> {
-        let value = |line: &str| line.strip_prefix(name)?.strip_prefix(' ').map(str::to_owned);
-        headers.lines().filter_map(value).collect()
-    };
-    let (trees, committers) = (all("tree"), all("committer"));
+    let (headers, message) = split(&body);
+    let (trees, committers) = (all(headers, "tree"), all(headers, "committer"));
     let ([_tree], [committer]) = (&*trees, &*committers) else { return None };
     let time = time(committer.rsplit(' ').nth(1).unwrap_or_default());
-    let parents = all("parent").iter().map(|parent| parent.parse().ok()).collect::<Option<_>>()?;
-    Some(Commit { id, parents, time, message: message.to_owned() })
+    Some(Commit { id, parents: parents(headers)?, time, message: message.to_owned() })
+}
+
+/// A commit's headers and its message.
+fn split(body: &str) -> (&str, &str) {
+    body.split_once("\n\n").unwrap_or((body.trim_end(), ""))
+}
+
+fn all<'a>(headers: &'a str, name: &str) -> Vec<&'a str> {
+    headers.lines().filter_map(|line| line.strip_prefix(name)?.strip_prefix(' ')).collect()
+}
+
+fn parents(headers: &str) -> Option<Vec<CommitId>> {
+    all(headers, "parent").into_iter().map(|parent| parent.parse().ok()).collect()
 }
 
 /// A commit's date is its author's claim, for display only: an impossible one becomes the nearest possible, and what is

@@ -1,9 +1,9 @@
 use std::collections::BTreeSet;
 
-use release::{CommitId, RunId};
+use release::CommitId;
 
 use super::{store::Store, transport::WHOLE};
-use crate::{Branch, LedgerError, Meta, RepoPath, run_trailer};
+use crate::{Branch, LedgerError, Meta, RepoPath, Unanswered};
 
 const OPERATION: &str = "list commits";
 
@@ -47,13 +47,9 @@ impl Store {
         self.meta(commit).await
     }
 
-    /// The commit of a run among those that the branch gained.
-    pub(super) async fn landed(
-        &self,
-        branch: &Branch,
-        since: &CommitId,
-        run: &RunId,
-    ) -> Result<Option<CommitId>, LedgerError> {
+    /// The commit of a push among those that the branch gained.
+    pub(super) async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
+        let since = &push.expected;
         for depth in DEPTHS {
             let tip = self.fetch_branch(branch, depth).await?;
             if tip == *since {
@@ -63,10 +59,9 @@ impl Store {
             let knows_since = self.has(since).await?;
             let gained = if knows_since { vec![&*tip, &not_before] } else { vec![&*tip] };
             for batch in self.rev_list(&[&*gained, &["--"]].concat()).await?.chunks(1000) {
-                let commits = self.commits(batch).await?;
-                let ours = commits.iter().find(|commit| run_trailer::run_of(&commit.message) == Some(*run));
-                if let Some(commit) = ours {
-                    return Ok(Some(commit.id));
+                let found = self.find(batch, push).await?;
+                if found.is_some() {
+                    return Ok(found);
                 }
             }
             let reaches_since = knows_since && self.is_ancestor(since, &tip).await?;

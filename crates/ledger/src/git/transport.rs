@@ -60,7 +60,7 @@ impl Store {
         let lease = format!("--force-with-lease={branch}:{expected}");
         let refspec = format!("{commit}:{branch}");
         let arguments = ["push", "--porcelain", "--recurse-submodules=no", &lease, "--", self.url.as_str(), &refspec];
-        let in_doubt = |source| LedgerError::MaybeLanded { source: Box::new(source) };
+        let in_doubt = |source| LedgerError::MaybeLanded { commit: Some(commit), source: Box::new(source) };
         let output = match self.git.run("push", &arguments, b"").await {
             Err(never_began @ LedgerError::Io { .. }) => return Err(never_began),
             ran => ran.map_err(in_doubt)?,

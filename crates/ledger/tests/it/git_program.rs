@@ -12,7 +12,7 @@ use ledger::{
 use crate::{
     bare::Server,
     script::{Script, executable},
-    support::{bring, change, draft, forward, main, path, record, run},
+    support::{bring, change, draft, forward, main, path, record, run, unanswered},
 };
 
 #[tokio::test]
@@ -196,8 +196,8 @@ async fn history_is_found_below_where_it_was_cut_off() {
         let meta = reader.commit(&first).await.unwrap();
         assert_eq!((meta.changed, meta.parents.len()), ([path("deep.txt")].into(), 1));
         let since = meta.parents[0];
-        assert_eq!(reader.landed(&main(), &since, &run(1)).await.unwrap(), Some(first));
-        assert_eq!(reader.landed(&main(), &first, &run(1)).await.unwrap(), None);
+        assert_eq!(reader.landed(&main(), &unanswered(since)).await.unwrap(), Some(first));
+        assert_eq!(reader.landed(&main(), &unanswered(first)).await.unwrap(), None);
         let read = reader.read(&since, &[path("deep.txt"), path("a.yaml")]).await.unwrap();
         assert!(read[0].is_none() && read[1].is_some());
         // What was fetched in between by its name alone does not cut the branch's history.
@@ -222,7 +222,7 @@ async fn a_date_that_no_calendar_has_hides_no_commit() {
         let odd = server.object("commit", body.as_bytes());
         server.rewind(&odd.parse().unwrap());
         server.import(b"M 100644 inline noise\ndata 1\nx\n");
-        assert_eq!(server.client().landed(&main(), &since, &run(1)).await.unwrap(), Some(ours), "{date}");
+        assert_eq!(server.client().landed(&main(), &unanswered(since)).await.unwrap(), Some(ours), "{date}");
         let history = server.client().history(&main(), &path("a.yaml"), 3).await.unwrap();
         assert_eq!(history[0].id, ours, "{date}");
         server.client().commit(&odd.parse().unwrap()).await.unwrap();

@@ -5,7 +5,7 @@ use ledger::{Change, LedgerError, Outcome, Push, Refusal, Remote, git::Program};
 use crate::{
     bare::Server,
     script::Script,
-    support::{bring, change, draft, forward, main, record},
+    support::{bring, change, draft, forward, main, record, run},
 };
 
 /// A change that only its record tells from one that was not made.
@@ -100,4 +100,24 @@ async fn a_push_that_never_began_is_not_in_doubt() {
     let head = client.head(&main()).await.unwrap();
     let push = client.push(&main(), &head, &draft("a.yaml", "y")).await;
     assert!(matches!(push, Err(LedgerError::Io { .. })), "{push:?}");
+}
+
+#[tokio::test]
+async fn a_commit_that_bears_our_run_is_not_taken_for_ours() {
+    let server = Server::with_manifests();
+    let (dir, message) = (server.path().display(), draft("x", "").message);
+    // The push is lost, and in its place somebody commits on the same parent in the run's name.
+    let forged = Script::new(&format!(
+        "[ \"$1\" = push ] || exec git \"$@\"\n[ -e \"$LOG.lost\" ] && exec git \"$@\"\ntouch \"$LOG.lost\"\n\
+         env -u GIT_DIR git -C {dir} fast-import --quiet <<E\ncommit refs/heads/main\n\
+         committer A <a@localhost> 1800000001 +0000\ndata {}\n{message}\nfrom refs/heads/main^0\n\
+         M 100644 inline noise\ndata 1\nx\n\nE\n\
+         echo 'fatal: the remote end hung up unexpectedly' >&2\nexit 128",
+        message.len()
+    ));
+    let client = Program::new(server.url(), forged.settings());
+    let change = Change { run: run(1), ..only_a_record() };
+    let outcome = bring(&client, &change).await;
+    assert!(matches!(outcome, Ok(Outcome::Updated { attempts: 2, .. })), "{outcome:?}");
+    assert_eq!(server.git(&["show", "main:r.json"]), "[\n1\n]\n");
 }

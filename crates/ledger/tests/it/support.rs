@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use bytes::Bytes;
 use ledger::{
-    Branch, Change, Draft, Edit, From, Outcome, Prepend, Remote, RepoPath, Scalar, memory::Repository, update,
+    Branch, Change, Draft, Edit, From, Outcome, Prepend, Remote, RepoPath, Scalar, Unanswered, memory::Repository,
+    update,
 };
 use release::{BuildId, CommitId, RunId};
 use tokio::time::Instant;
@@ -48,6 +49,11 @@ pub(crate) fn change(which: u64, edits: Vec<Edit>) -> Change {
 pub(crate) fn draft(file: &str, bytes: &'static str) -> Draft {
     let files = vec![(path(file), bytes.into())];
     Draft { files, message: format!("title\n\nConveyor-Run: {}\n", run(1)), run: run(1) }
+}
+
+/// The push of [`draft`] on a head, as it is looked for without its id.
+pub(crate) fn unanswered(expected: CommitId) -> Unanswered {
+    Unanswered { expected, run: run(1), commits: vec![] }
 }
 
 /// A server whose main has these files.
