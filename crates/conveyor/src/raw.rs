@@ -151,9 +151,7 @@ pub async fn update(
             account.ledger = Some(LedgerAccount { commit, parent, changes, attempts });
             Ok(Outcome::Updated)
         }
-        ledger::Outcome::Unchanged { .. } => {
-            Ok(Outcome::Unchanged)
-        }
+        ledger::Outcome::Unchanged { .. } => Ok(Outcome::Unchanged),
         ledger::Outcome::Superseded { found, .. } => {
             Ok(Outcome::Superseded { app: None, found: found.to_string(), wanted })
         }

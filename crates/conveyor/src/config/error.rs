@@ -39,8 +39,11 @@ impl fmt::Display for ConfigError {
             .path(super::FILE)
             .fold(true)
             .annotation(AnnotationKind::Primary.span(self.span.clone()));
-        let report =
-            [Level::ERROR.no_name().primary_title(&self.message).element(snippet).element(Level::HELP.message(&self.help))];
+        let report = [Level::ERROR
+            .no_name()
+            .primary_title(&self.message)
+            .element(snippet)
+            .element(Level::HELP.message(&self.help))];
         f.write_str(&Renderer::plain().render(&report))
     }
 }
