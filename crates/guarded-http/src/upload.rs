@@ -105,12 +105,22 @@ impl Upload {
 /// only when the stream ends with it.
 async fn next(bytes: &mut Chunks, left: u64, promised: u64) -> Result<Option<(Bytes, u64)>, BodyError> {
     let wrong_length = || BodyError::from(WrongLength { promised });
-    let Some(chunk) = bytes.next().await.transpose()? else {
+    let Some(chunk) = next_bytes(bytes).await? else {
         return if left == 0 { Ok(None) } else { Err(wrong_length()) };
     };
     let left = left.checked_sub(chunk.len() as u64).ok_or_else(wrong_length)?;
-    if left == 0 && bytes.next().await.transpose()?.is_some_and(|more| !more.is_empty()) {
+    if left == 0 && next_bytes(bytes).await?.is_some() {
         return Err(wrong_length());
     }
     Ok(Some((chunk, left)))
+}
+
+/// The next chunk that is not empty.
+async fn next_bytes(bytes: &mut Chunks) -> Result<Option<Bytes>, BodyError> {
+    while let Some(chunk) = bytes.next().await.transpose()? {
+        if !chunk.is_empty() {
+            return Ok(Some(chunk));
+        }
+    }
+    Ok(None)
 }

@@ -178,6 +178,16 @@ async fn an_upload_has_the_length_that_it_promises() {
     assert!(seen[0].to_ascii_lowercase().contains("content-length: 5\r\n") && seen[0].ends_with("\r\n\r\n12345"));
     assert!(!seen[0].to_ascii_lowercase().contains("transfer-encoding"));
 
+    let failing = || BodyError::from("the source broke");
+    for behind in [vec![], vec![Ok(Bytes::new())], vec![Ok(Bytes::new()), Ok(Bytes::new())]] {
+        let chunks = [Ok(Bytes::from("12345"))].into_iter().chain(behind).chain([Err(failing())]);
+        let upload = Upload { length: 5, bytes: Box::pin(stream::iter(chunks)) };
+        let before = server.seen().len();
+        let answer = client.request(Method::PUT, "/put").unwrap().upload(upload).send(0).await;
+        assert!(matches!(answer, Err(HttpError::Upload { .. })), "{answer:?}");
+        assert!(server.seen().get(before).is_none_or(|sent| !sent.contains("12345")), "the last bytes came too early");
+    }
+
     let failing = stream::iter([Ok(Bytes::from("1")), Err(BodyError::from("the source broke"))]);
     let upload = Upload { length: 2, bytes: Box::pin(failing) };
     let error = client.request(Method::PUT, "/put").unwrap().upload(upload).send(0).await.unwrap_err();

@@ -10,7 +10,10 @@ use registry_copy::{Descriptor, Manifest, ManifestError, Put, Registry, Registry
 use release::{Digest, Repository, Tag};
 use tokio::time::Instant;
 
-use crate::corpus::{Corpus, IMAGE, INDEX, LAYER, Tree, describe, json, repository, tag};
+use crate::{
+    corpus::{Corpus, IMAGE, INDEX, LAYER, Tree, describe, json, repository, tag},
+    liars::{Liar, Lie},
+};
 
 #[path = "../../../guarded-http/tests/it/server.rs"]
 mod server;
@@ -434,4 +437,22 @@ async fn a_blob_that_head_wrongly_reports_is_uploaded_when_the_manifest_is_refus
     .await;
     let outcome = crate::behaviour::run(&from, corpus.root, &registry(&server)).await.unwrap();
     assert_eq!(crate::behaviour::copied(outcome).blobs.copied, 1);
+}
+
+#[tokio::test]
+async fn wrong_bytes_are_never_sent_whole_however_they_are_cut() {
+    let server = Server::start(|_, request| match request.split(' ').next() {
+        Some("POST") => reply("202 Accepted", &[("Location", "/upload")], b""),
+        Some("PUT") => reply("201 Created", &[], b""),
+        _ => not_found(),
+    })
+    .await;
+    let inner = crate::corpus::registry();
+    let corpus = Corpus::of(&Tree::Image(vec!["layer".into()]));
+    corpus.store(&inner, &repository()).await;
+    let from = Liar { inner, lie: Lie::SendsEmptyChunksAfterWrongOnes };
+    let error = crate::behaviour::run(&from, corpus.root, &registry(&server)).await.unwrap_err();
+    assert!(error.is_integrity(), "{error}");
+    let uploads: Vec<_> = server.seen().into_iter().filter(|request| request.starts_with("PUT")).collect();
+    assert!(uploads.iter().all(|upload| upload.ends_with("\r\n\r\n")), "{uploads:?}");
 }

@@ -3,6 +3,7 @@
 use std::future::pending;
 
 use async_trait::async_trait;
+use bytes::Bytes;
 use futures_util::{StreamExt, stream};
 use registry_copy::{Chunks, Descriptor, InMemory, Manifest, Put, Registry, RegistryError, TagRule};
 use release::{Digest, Repository, Tag};
@@ -22,6 +23,8 @@ pub(crate) enum Lie {
     ListsReferrer(Descriptor),
     /// Sends a byte of each blob and then none.
     FallsSilent,
+    /// Sends other bytes for each blob, and two empty chunks behind them.
+    SendsEmptyChunksAfterWrongOnes,
     /// Says that it has every blob.
     ClaimsBlobs,
     /// Shows the manifests of another registry as its own.
@@ -60,6 +63,10 @@ impl Registry for Liar {
             Lie::FallsSilent => {
                 let first = chunks.take(1).map(|chunk| chunk.map(|bytes| bytes.slice(..1)));
                 Ok(first.chain(stream::once(pending())).boxed())
+            }
+            Lie::SendsEmptyChunksAfterWrongOnes => {
+                let wrong = vec![b'!'; usize::try_from(blob.size).unwrap()];
+                Ok(stream::iter([Ok(wrong.into()), Ok(Bytes::new()), Ok(Bytes::new())]).boxed())
             }
             _ => Ok(chunks),
         }
