@@ -81,4 +81,4 @@ pub use permit::Permit;
 pub use request::{Intent, Request, Step};
 pub use rule::{Grade, Rule, RuleId, Violation};
 pub use rule_set::{DuplicateRule, MissingRule, RuleSet};
-pub use rules::{BUILD_ON_RECORD, approvals_that_count};
+pub use rules::{BUILD_ON_RECORD, approvals_that_count, release_that_asks};

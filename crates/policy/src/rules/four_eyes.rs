@@ -5,7 +5,7 @@ use release::{Actor, ActorId, BuildId};
 
 use super::asks_ci;
 use crate::{
-    Approval, ApprovalParameters, Facts, Grade, Intent, Parameters, Release, Request, Rule, RuleId, Violation,
+    Approval, ApprovalParameters, Fact, Facts, Grade, Intent, Parameters, Release, Request, Rule, RuleId, Violation,
 };
 
 const ID: RuleId = RuleId::of("four-eyes");
@@ -64,23 +64,33 @@ pub fn approvals_that_count<'f>(parameters: &Parameters, request: &Request, fact
     }
 }
 
+/// The release that asks for a request: of the configured definition and stage, for the request's build, with an attempt
+/// in progress. These are the checks that `four-eyes` makes; who runs a step can name any release, and only of one that
+/// passes them may it be said that its requesters asked for this.
+#[must_use]
+pub fn release_that_asks<'f>(parameters: &Parameters, request: &Request, facts: &'f Facts) -> Option<&'f Release> {
+    let Fact::Known(release) = &facts.release else { return None };
+    FourEyes::new(parameters).attempt(release, request.artifact.build).is_ok().then_some(release)
+}
+
 impl FourEyes {
     /// What an approval of this request must be, and the approvals that there are.
     fn vote<'s, 'f>(&'s self, request: &Request, facts: &'f Facts) -> Result<(Vote<'s>, &'f [Approval]), Violation> {
         let release = facts.release.require(&ID, "the release and its approvals")?;
         let build = facts.build.require(&ID, "who asked for the build")?;
-        self.check_release(release, request.artifact.build)?;
+        let attempt = self.attempt(release, request.artifact.build)?;
+        if release.stage.creator_can_approve {
+            return Err(violation(
+                format!("the stage {} lets who created the release approve it", release.stage.name),
+                "tick \"The user requesting a release or deployment should not approve it\" on the stage",
+            ));
+        }
         let vote = Vote {
             group: self.approval.group.as_deref().ok_or_else(|| {
                 violation("conveyor.yaml names no group that must approve", "set approval.group for this environment")
             })?,
             max_age: self.approval.max_age,
-            attempt: release.stage.attempt.ok_or_else(|| {
-                violation(
-                    format!("the stage {} of release {} is not being deployed", release.stage.name, release.id),
-                    "run this from the stage's own deployment",
-                )
-            })?,
+            attempt,
             opened_at: self.opened_at(release)?,
             as_of: release.as_of,
             requesters: people(&release.requesters, "the release")?
@@ -91,8 +101,8 @@ impl FourEyes {
         Ok((vote, &release.stage.approvals))
     }
 
-    /// The release is the configured one, for this build, and keeps its creator from approving.
-    fn check_release(&self, release: &Release, build: BuildId) -> Result<(), Violation> {
+    /// The attempt in progress of a release that is the configured one, for this build.
+    fn attempt(&self, release: &Release, build: BuildId) -> Result<u32, Violation> {
         let Release { id, definition, stage, .. } = release;
         if self.release_definition != Some(*definition) {
             return Err(violation(
@@ -121,13 +131,12 @@ impl FourEyes {
                 "use a release of the app's own builds",
             ));
         }
-        if stage.creator_can_approve {
-            return Err(violation(
-                format!("the stage {} lets who created the release approve it", stage.name),
-                "tick \"The user requesting a release or deployment should not approve it\" on the stage",
-            ));
-        }
-        Ok(())
+        stage.attempt.ok_or_else(|| {
+            violation(
+                format!("the stage {} of release {id} is not being deployed", stage.name),
+                "run this from the stage's own deployment",
+            )
+        })
     }
 
     /// The earliest moment at which anybody can have approved this attempt knowing what it is.

@@ -6,7 +6,7 @@ mod record;
 mod rego;
 mod tag;
 
-pub use four_eyes::approvals_that_count;
+pub use four_eyes::{approvals_that_count, release_that_asks};
 pub use record::BUILD_ON_RECORD;
 
 use crate::{Intent, Parameters, Request, Rule};

@@ -3,7 +3,10 @@
 use std::time::Duration;
 
 use fastrand::Rng;
-use policy::{Build, Decision, Fact, Facts, Intent, Parameters, Release, Request, Verdict, approvals_that_count};
+use policy::{
+    Build, Decision, Fact, Facts, Intent, Parameters, Release, Request, Verdict, approvals_that_count,
+    release_that_asks,
+};
 use release::{Actor, ActorId};
 
 use crate::fixtures::{
@@ -174,6 +177,42 @@ fn the_approvals_that_count_are_named_and_no_others() {
     assert_eq!(ids(&parameters, &request(), &unknown), [0; 0]);
     parameters.approval.required = 0;
     assert_eq!(ids(&parameters, &request(), &facts), [0; 0]);
+}
+
+#[test]
+fn a_release_asks_for_what_it_is_configured_for_and_nothing_else() {
+    let asks = |parameters: &Parameters, facts: &Facts| {
+        release_that_asks(parameters, &request(), facts).map(|release| release.requesters.clone())
+    };
+    let (right, configured) = (facts(), parameters());
+    assert_eq!(asks(&configured, &right), Some(release().requesters));
+    let strangers: [fn(&mut Release); 7] = [
+        |release| release.definition = 13,
+        |release| release.stage.name = "QA".into(),
+        |release| release.build = None,
+        |release| release.build = Some("1".parse().unwrap()),
+        |release| release.build_definition = Some(58),
+        |release| release.stage.attempt = None,
+        |release| release.stage.name.clear(),
+    ];
+    for (number, change) in strangers.iter().enumerate() {
+        let mut facts = right.clone();
+        change(known(&mut facts.release));
+        assert_eq!(asks(&configured, &facts), None, "{number}");
+    }
+    for unbound in [Parameters { release_definition: None, ..parameters() }, Parameters { stage: None, ..parameters() }]
+    {
+        assert_eq!(asks(&unbound, &right), None, "{unbound:?}");
+    }
+    assert_eq!(asks(&configured, &Facts { release: Fact::missing("gone"), ..right.clone() }), None);
+    // Nobody has approved yet, and nobody must: it asks all the same.
+    let mut facts = right;
+    known(&mut facts.release).stage.approvals.clear();
+    let unprotected = Parameters {
+        approval: policy::ApprovalParameters { required: 0, ..configured.approval.clone() },
+        ..configured
+    };
+    assert_eq!(asks(&unprotected, &facts), Some(release().requesters));
 }
 
 #[test]
