@@ -123,11 +123,15 @@ impl FourEyes {
                 format!("create a release of build {build}"),
             ));
         }
-        if let (Some(ours), Some(theirs)) = (self.build_definition, release.build_definition)
-            && ours != theirs
+        if let Some(ours) = self.build_definition
+            && release.build_definition != Some(ours)
         {
+            let of = release.build_definition.map_or_else(
+                || "names no build definition".to_owned(),
+                |theirs| format!("is of build definition {theirs}, not of {ours}"),
+            );
             return Err(violation(
-                format!("the artifact of release {id} is of build definition {theirs}, not of {ours}"),
+                format!("the artifact of release {id} {of}"),
                 "use a release of the app's own builds",
             ));
         }

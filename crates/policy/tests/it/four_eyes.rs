@@ -20,7 +20,7 @@ fn model(parameters: &Parameters, release: &Release, build: &Build) -> bool {
     let pinned = parameters.release_definition == Some(release.definition)
         && parameters.stage.as_deref() == Some(stage.name.as_str())
         && release.build.is_some_and(|of| of.get() == 48213)
-        && !matches!((parameters.build_definition, release.build_definition), (Some(a), Some(b)) if a != b)
+        && parameters.build_definition.is_none_or(|ours| release.build_definition == Some(ours))
         && !stage.creator_can_approve;
     let in_time = |given: jiff::Timestamp| {
         let queued = stage.attempt_queued_at.is_some_and(|queued| queued <= given);
@@ -186,12 +186,13 @@ fn a_release_asks_for_what_it_is_configured_for_and_nothing_else() {
     };
     let (right, configured) = (facts(), parameters());
     assert_eq!(asks(&configured, &right), Some(release().requesters));
-    let strangers: [fn(&mut Release); 7] = [
+    let strangers: [fn(&mut Release); 8] = [
         |release| release.definition = 13,
         |release| release.stage.name = "QA".into(),
         |release| release.build = None,
         |release| release.build = Some("1".parse().unwrap()),
         |release| release.build_definition = Some(58),
+        |release| release.build_definition = None,
         |release| release.stage.attempt = None,
         |release| release.stage.name.clear(),
     ];
@@ -240,12 +241,13 @@ type Change = fn(&mut Release, &mut Build);
 
 #[test]
 fn each_reason_is_its_own() {
-    let cases: [(&str, Change); 18] = [
+    let cases: [(&str, Change); 19] = [
         ("definition 13", |release, _| release.definition = 13),
         ("the stage QA", |release, _| release.stage.name = "QA".into()),
         ("of no build", |release, _| release.build = None),
         ("of build 1,", |release, _| release.build = Some("1".parse().unwrap())),
         ("build definition 58", |release, _| release.build_definition = Some(58)),
+        ("names no build definition", |release, _| release.build_definition = None),
         ("lets who created", |release, _| release.stage.creator_can_approve = true),
         ("not being deployed", |release, _| release.stage.attempt = None),
         ("when the attempt was queued", |release, _| release.stage.attempt_queued_at = None),

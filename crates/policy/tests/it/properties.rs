@@ -68,13 +68,14 @@ fn a_missing_fact_denies_what_needs_it_and_allows_nothing() {
 
 #[test]
 fn an_empty_field_of_a_release_or_build_denies() {
-    let removals: [fn(&mut Facts); 14] = [
+    let removals: [fn(&mut Facts); 15] = [
         |facts| known(&mut facts.build).requesters.clear(),
         |facts| known(&mut facts.build).branch.clear(),
         |facts| known(&mut facts.source).clone_from(&Source::Record { recorded: None, tag: Some(digest()) }),
         |facts| known(&mut facts.source).clone_from(&Source::Record { recorded: Some(digest()), tag: None }),
         |facts| known(&mut facts.release).requesters.clear(),
         |facts| known(&mut facts.release).build = None,
+        |facts| known(&mut facts.release).build_definition = None,
         |facts| known(&mut facts.release).source_succeeded_at = None,
         |facts| known(&mut facts.release).stage.name.clear(),
         |facts| known(&mut facts.release).stage.attempt = None,
