@@ -23,6 +23,17 @@ pub struct Account {
     pub happened: Happened,
     /// What deserves a look but stopped nothing.
     pub warnings: Vec<String>,
+    /// Whether a registry did not answer that was only asked in order to tell.
+    pub(crate) unseen: bool,
+}
+
+impl Account {
+    /// Adds a warning, once.
+    pub fn warn(&mut self, warning: String) {
+        if !self.warnings.contains(&warning) {
+            self.warnings.push(warning);
+        }
+    }
 }
 
 /// Which of the stages of a promotion were reached. `None`: it is not known.

@@ -25,9 +25,9 @@ pub(crate) async fn copy(
     account: &mut Account,
 ) -> Result<Outcome, Stop> {
     let mut outcome = Outcome::AlreadyPresent;
-    for Permitted { case, artifact, permit, .. } in permitted {
-        let permit = spend(permit, artifact, Step::Copy, (decision.world.now)())?;
-        let copied = copy_one(decision, case, &permit.artifact, registry, from).await?;
+    for Permitted { case, request, permit, .. } in permitted {
+        let request = spend(permit, &request, Step::Copy, (decision.world.now)())?;
+        let copied = copy_one(decision, case, &request.artifact, registry, from).await?;
         if !copied.already_present {
             outcome = Outcome::Copied;
         }
@@ -103,12 +103,13 @@ pub(crate) async fn change(
     let mut edited = Vec::new();
     for permitted in permitted {
         let entry = entry(world, scene, &permitted, now, account)?;
-        let Permitted { case, artifact, standing, permit, .. } = permitted;
+        let Permitted { case, standing, request, permit, .. } = permitted;
         until = until.min(Instant::now() + time_left(&permit, now));
-        spend(permit, artifact, Step::Change, now)?;
+        spend(permit, &request, Step::Change, now)?;
         let Some(manifest) = &case.manifest else { continue };
         let of = match standing {
-            Standing::Unrecorded | Standing::Settled => {
+            Standing::Settled => continue,
+            Standing::Unrecorded => {
                 change.reads.push(Read { path: manifest.path.clone(), was: Some(manifest.id) });
                 None
             }
@@ -127,6 +128,10 @@ pub(crate) async fn change(
         };
         let item = Bytes::from(entry.to_line());
         change.prepends.push(Prepend { file: case.record_path.clone(), item, keep: record::FILE_ENTRIES, of });
+    }
+    if change.prepends.is_empty() {
+        account.happened.ledger = Some(true);
+        return Ok(Outcome::Unchanged);
     }
     let written = push(world.ledger, &world.place.branch, &change, until, account).await?;
     Ok(settle(scene, &edited, written, account))
@@ -193,14 +198,16 @@ fn settle(scene: &Scene, edited: &[&Case], written: ledger::Outcome, account: &m
     }
 }
 
-/// Uses a permit up: it must be for this artifact and step, and still valid.
+/// Uses a permit up: it must be for this very request and step, and still valid.
 #[expect(clippy::needless_pass_by_value, reason = "whoever spends a permit has none left")]
-fn spend(permit: Permit, artifact: &Artifact, step: Step, now: Timestamp) -> Result<Request, Error> {
-    let request = permit.request();
-    if !permit.valid(now) || request.step != step || request.artifact != *artifact {
+fn spend(permit: Permit, request: &Request, step: Step, now: Timestamp) -> Result<Request, Error> {
+    if permit.request() != request || request.step != step {
+        return Err(Error::WrongPermit);
+    }
+    if !permit.valid(now) {
         return Err(Error::PermitExpired);
     }
-    Ok(request.clone())
+    Ok(permit.request().clone())
 }
 
 fn time_left(permit: &Permit, now: Timestamp) -> std::time::Duration {

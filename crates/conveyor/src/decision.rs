@@ -1,11 +1,13 @@
 //! From a scene to permits: pin each digest, gather the facts, ask the rules.
 
+use std::cmp::Ordering;
+
 use futures_util::future::try_join_all;
 use policy::{Approval, Facts, Intent, Permit, Request, RuleSet, Step, Violation};
 use release::{Artifact, BuildId, Digest, Environment};
 
 use crate::{
-    Account, Denied, Error, Outcome, World,
+    Account, Denied, Error, Outcome, World, chain,
     facts::{Origin, Servers},
     scene::{Case, Scene, Scope, Wanted},
 };
@@ -62,6 +64,8 @@ pub(crate) struct Permitted<'d> {
     pub(crate) case: &'d Case,
     pub(crate) artifact: &'d Artifact,
     pub(crate) standing: Standing,
+    /// What the step is: the permit must say the same.
+    pub(crate) request: Request,
     pub(crate) permit: Permit,
     pub(crate) facts: Facts,
     /// The approvals that counted.
@@ -71,7 +75,7 @@ pub(crate) struct Permitted<'d> {
 /// How a case's manifest stands to the build that is asked for.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Standing {
-    /// It asks for the build, and the record says so.
+    /// It asks for the build, and the record says so: nothing is to be written.
     Settled,
     /// It asks for the build, but the newest act on record is another: somebody edited by hand.
     Unrecorded,
@@ -121,11 +125,35 @@ impl<'w> Decision<'w> {
         Scene::read(world, &asked.wanted, &asked.to, scope, account).await
     }
 
-    /// The cases whose environment does not stand where it was asked to.
-    pub(crate) fn open(&self) -> Result<Vec<(usize, Standing)>, Stop> {
-        let standings = self.pinned().map(|(case, artifact)| standing(&self.scene, case, artifact));
-        let standings: Vec<Standing> = standings.collect::<Result<_, _>>()?;
-        Ok(standings.into_iter().enumerate().filter(|(_, standing)| *standing != Standing::Settled).collect())
+    /// The cases in which something is to do: the environment does not stand where it was asked to, or its registry has
+    /// lost the image.
+    pub(crate) async fn open(&self, account: &mut Account) -> Result<Vec<(usize, Standing)>, Stop> {
+        let mut open = Vec::new();
+        for (index, (case, artifact)) in self.pinned().enumerate() {
+            let standing = standing(&self.scene, case, artifact, account)?;
+            if standing != Standing::Settled || self.has_lost(case, artifact, account).await? {
+                open.push((index, standing));
+            }
+        }
+        Ok(open)
+    }
+
+    /// Whether the target's registry answers that it does not hold a settled case's image.
+    async fn has_lost(&self, case: &Case, artifact: &Artifact, account: &mut Account) -> Result<bool, Stop> {
+        let target = &self.scene.target.name;
+        match registry_copy::pin(&*self.servers.target, &case.app.repository, &case.build.tag()).await {
+            Ok(Some(by)) if by != artifact.digest => {
+                let place = crate::act::place(&self.scene, case);
+                Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: artifact.digest }))
+            }
+            Ok(held) => Ok(held.is_none()),
+            Err(source) if source.is_integrity() => Err(Error::Registry { environment: target.clone(), source }.into()),
+            Err(error) => {
+                account.unseen = true;
+                account.warn(format!("nobody knows whether the registry of {target} holds it: {}", chain(&error)));
+                Ok(false)
+            }
+        }
     }
 
     /// All cases, for a step that does not look at the manifests.
@@ -155,13 +183,7 @@ impl<'w> Decision<'w> {
         let mut denied = Vec::new();
         for (((case, artifact), standing), facts) in chosen.into_iter().zip(facts) {
             self.refuse_other_bytes(case, artifact, &facts)?;
-            let request = Request {
-                intent: intent.clone(),
-                step,
-                artifact: artifact.clone(),
-                from: self.scene.source.as_ref().map(|source| source.name.clone()),
-                to: self.scene.target.name.clone(),
-            };
+            let request = self.request(artifact, intent, step);
             let parameters = self.parameters(case);
             let approvals = policy::approvals_that_count(&parameters, &request, &facts).into_iter().cloned();
             let approvals: Vec<Approval> = approvals.collect();
@@ -172,11 +194,25 @@ impl<'w> Decision<'w> {
                 entry.approvers = names.map(|approver| approver.name.clone()).collect();
             }
             match decided {
-                Ok(permit) => permitted.push(Permitted { case, artifact, standing, permit, facts, approvals }),
+                Ok(permit) => {
+                    let request = self.request(artifact, intent, step);
+                    permitted.push(Permitted { case, artifact, standing, request, permit, facts, approvals });
+                }
                 Err(violations) => denied.push(Denied { app: case.app.name.clone(), violations, verdicts }),
             }
         }
         if denied.is_empty() { Ok(permitted) } else { Err(Stop::Outcome(Outcome::Denied(denied))) }
+    }
+
+    /// What a permit for a step must be for.
+    pub(crate) fn request(&self, artifact: &Artifact, intent: &Intent, step: Step) -> Request {
+        Request {
+            intent: intent.clone(),
+            step,
+            artifact: artifact.clone(),
+            from: self.scene.source.as_ref().map(|source| source.name.clone()),
+            to: self.scene.target.name.clone(),
+        }
     }
 
     fn pinned(&self) -> impl Iterator<Item = (&Case, &Artifact)> {
@@ -308,28 +344,38 @@ fn nowhere(scene: &Scene, case: &Case) -> Denied {
     Denied { app: app.clone(), violations: vec![violation], verdicts: Vec::new() }
 }
 
-fn standing(scene: &Scene, case: &Case, artifact: &Artifact) -> Result<Standing, Stop> {
+fn standing(scene: &Scene, case: &Case, artifact: &Artifact, account: &mut Account) -> Result<Standing, Stop> {
     let Some(manifest) = &case.manifest else { return Ok(Standing::Open) };
+    let (app, environment) = (&case.app.name, &scene.target.name);
     let superseded = || {
         Stop::Outcome(Outcome::Superseded {
-            app: Some(case.app.name.clone()),
+            app: Some(app.clone()),
             found: manifest.found.to_string(),
             wanted: case.build.to_string(),
         })
     };
+    let act = case.record.newest_act().map(|act| &act.subject.artifact);
     if manifest.found.is_empty() {
         return Ok(Standing::Open);
     }
     let found: BuildId = manifest.found.as_str().parse().map_err(|_| superseded())?;
+    match act {
+        None => account.warn(format!("{app} in {environment}: the manifest held {found}, of which there is no record")),
+        Some(act) if act.build != found => account.warn(format!(
+            "{app} in {environment}: the manifest held {found}, but the newest act on record is {}: edited by hand",
+            act.build
+        )),
+        Some(_) => {}
+    }
     match found.cmp(&case.build) {
-        std::cmp::Ordering::Less => Ok(Standing::Open),
-        std::cmp::Ordering::Greater => Err(superseded()),
-        std::cmp::Ordering::Equal => match case.record.newest_act().map(|act| &act.subject.artifact) {
+        Ordering::Less => Ok(Standing::Open),
+        Ordering::Greater => Err(superseded()),
+        Ordering::Equal => match act {
             Some(act) if act == artifact => Ok(Standing::Settled),
             Some(act) if act.build == case.build => Err(Error::OtherDigest {
-                app: artifact.app.clone(),
-                build: artifact.build,
-                place: format!("the record of {}", scene.target.name),
+                app: app.clone(),
+                build: case.build,
+                place: format!("the record of {environment}"),
                 expected: artifact.digest,
                 found: act.digest,
             }

@@ -90,6 +90,14 @@ pub enum Error {
     /// A local conveyor.yaml for something that acts.
     #[error("a local conveyor.yaml decides nothing: use --config with --dry-run")]
     LocalConfig,
+    /// A local conveyor.yaml that names a server which the Ledger's own does not.
+    #[error(
+        "the local conveyor.yaml names {server}, which the Ledger's own does not: credentials go only where the Ledger says"
+    )]
+    UnreviewedServer {
+        /// The server.
+        server: String,
+    },
     /// A raw copy into a registry that conveyor.yaml names.
     #[error(
         "{destination} is in the registry of {environment}: copy with APP=BUILD --to {environment}, so that policy is asked"
@@ -192,6 +200,9 @@ pub enum Error {
     /// A permit that is not for what is about to be done, or not any more.
     #[error("the permit expired before the step began: run it again")]
     PermitExpired,
+    /// A permit for something else. A defect of Conveyor.
+    #[error("the permit is not for this step: report it")]
+    WrongPermit,
     /// A registry failed.
     #[error("the registry of {environment} failed")]
     Registry {
@@ -263,6 +274,7 @@ impl Error {
             | Self::Layout(_)
             | Self::NoLedger
             | Self::LocalConfig
+            | Self::UnreviewedServer { .. }
             | Self::GuardedRegistry { .. }
             | Self::UnknownEcr { .. }
             | Self::GuardedLedger
@@ -274,7 +286,7 @@ impl Error {
             | Self::Variable { .. }
             | Self::File { .. }
             | Self::Credentials { .. } => Kind::Usage,
-            Self::Record { .. } | Self::Entry(_) | Self::Setup(_) => Kind::Failed,
+            Self::Record { .. } | Self::Entry(_) | Self::WrongPermit | Self::Setup(_) => Kind::Failed,
             Self::OtherDigest { .. } | Self::Conflict(_) => Kind::Integrity,
             Self::PermitExpired | Self::Deadline => Kind::Temporary,
             Self::Registry { source, .. } | Self::RawRegistry { source, .. } => {

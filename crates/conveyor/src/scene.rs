@@ -1,10 +1,10 @@
 //! Everything that a decision reads from the Ledger, at one head.
 
-use std::collections::BTreeSet;
+use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Found, Read, RepoPath, Scalar};
 use record::State;
-use release::{App, BuildId, CommitId, Digest, Environment, ObjectId};
+use release::{App, Authority, BuildId, CommitId, Digest, Environment, ObjectId};
 
 use crate::{
     Account, AppAccount, Error, World,
@@ -78,30 +78,35 @@ impl Scene {
         account.support = Some(config.support.clone());
         account.environment = Some(to.clone());
         for key in &config.unknown_keys {
-            let warning = format!("conveyor.yaml: `{key}` is not known to this version and has no effect");
-            if !account.warnings.contains(&warning) {
-                account.warnings.push(warning);
-            }
+            account.warn(format!("conveyor.yaml: `{key}` is not known to this version and has no effect"));
         }
         let target = environment(&config, to)?.clone();
         let source = target.promotes_from.as_ref().map(|source| environment(&config, source)).transpose()?.cloned();
 
-        let rules_path = config.policy.rules.clone();
-        let mut reader = Reader { world, at, reads: vec![Read { path: file.path, was: Some(file.id) }] };
-        let rules = reader.tracked(&rules_path).await?.map(|found| found.id);
-        let mut seen = BTreeSet::new();
-        let mut cases = Vec::new();
+        let mut files = Files::default();
+        let mut plans = Vec::new();
         for wanted in wanted {
-            if !seen.insert(&wanted.app) {
+            if plans.iter().any(|plan: &Plan| plan.app.name == wanted.app) {
                 return Err(Error::AppTwice { app: wanted.app.clone() });
             }
             let app = app(&config, &wanted.app)?.clone();
-            let case = reader.case(app, wanted.build, &target, source.as_ref(), scope).await?;
-            let entry = account.apps.entry(wanted.app.clone()).or_insert_with(|| AppAccount::new(wanted.build));
+            plans.push(Plan::new(app, wanted.build, &target, source.as_ref(), scope)?);
+        }
+        files
+            .read(world, at, [config.policy.rules.clone()].into_iter().chain(plans.iter().flat_map(Plan::paths)))
+            .await?;
+
+        let mut reads = vec![Read { path: file.path, was: Some(file.id) }, files.as_read(&config.policy.rules)];
+        let mut cases = Vec::new();
+        for plan in plans {
+            reads.extend(plan.records.iter().map(|(_, path)| files.as_read(path)));
+            let case = plan.case(&files)?;
+            let entry = account.apps.entry(case.app.name.clone()).or_insert_with(|| AppAccount::new(case.build));
             entry.running = case.manifest.as_ref().map(|manifest| manifest.found.to_string());
             cases.push(case);
         }
-        Ok(Self { at, config_id: file.id, rules, target, source, cases, reads: reader.reads, config })
+        let rules = files.get(&config.policy.rules).map(|found| found.id);
+        Ok(Self { at, config_id: file.id, rules, target, source, cases, reads, config })
     }
 }
 
@@ -125,9 +130,16 @@ struct ConfigFile {
 }
 
 async fn read_config(world: &World<'_>, at: &CommitId) -> Result<(Config, ConfigFile), Error> {
-    let path: RepoPath = config::FILE.parse().map_err(|_| Error::NoConfig)?;
-    let found = read_one(world, at, &path).await?.ok_or(Error::NoConfig)?;
-    let config = Config::parse(world.config.unwrap_or(&found.bytes))?;
+    let path: RepoPath = config::FILE.parse()?;
+    let found = world.ledger.read(at, std::slice::from_ref(&path)).await?.pop().flatten().ok_or(Error::NoConfig)?;
+    let config = match world.config {
+        Some(local) => {
+            let config = Config::parse(local)?;
+            config.names_only_servers_of(&Config::parse(&found.bytes)?)?;
+            config
+        }
+        None => Config::parse(&found.bytes)?,
+    };
     if config.ledger != *world.place {
         let shown = |place: &config::LedgerPlace| format!("{} {}", place.url, place.branch.short());
         return Err(Error::OtherLedger { said: shown(&config.ledger), named: shown(world.place) });
@@ -135,67 +147,109 @@ async fn read_config(world: &World<'_>, at: &CommitId) -> Result<(Config, Config
     Ok((config, ConfigFile { path, id: found.id }))
 }
 
-async fn read_one(world: &World<'_>, at: &CommitId, path: &RepoPath) -> Result<Option<Found>, Error> {
-    Ok(world.ledger.read(at, std::slice::from_ref(path)).await?.pop().flatten())
+impl Config {
+    /// A local file is nobody's reviewed word: it must not send credentials where the Ledger's own does not.
+    fn names_only_servers_of(&self, reviewed: &Self) -> Result<(), Error> {
+        let known = |registry: &Authority| reviewed.environments.values().any(|known| known.registry == *registry);
+        let registries = self.environments.values().map(|environment| &environment.registry);
+        if let Some(unknown) = registries.clone().find(|registry| !known(registry)) {
+            return Err(Error::UnreviewedServer { server: unknown.to_string() });
+        }
+        match &self.azure_devops {
+            Some(project) if Some(project) != reviewed.azure_devops.as_ref() => {
+                let server = project.url.as_ref().map_or_else(|| project.organization.clone(), ToString::to_string);
+                Err(Error::UnreviewedServer { server })
+            }
+            _ => Ok(()),
+        }
+    }
 }
 
-/// Reads paths at one commit and remembers what each was.
-struct Reader<'a> {
-    world: &'a World<'a>,
-    at: CommitId,
-    reads: Vec<Read>,
-}
+/// Files and folders as they are at one commit.
+#[derive(Default)]
+struct Files(BTreeMap<RepoPath, Option<Found>>);
 
-impl Reader<'_> {
-    async fn tracked(&mut self, path: &RepoPath) -> Result<Option<Found>, Error> {
-        let found = read_one(self.world, &self.at, path).await?;
-        self.reads.push(Read { path: path.clone(), was: found.as_ref().map(|found| found.id) });
-        Ok(found)
+impl Files {
+    /// Reads them all in one go.
+    async fn read(
+        &mut self,
+        world: &World<'_>,
+        at: CommitId,
+        paths: impl Iterator<Item = RepoPath>,
+    ) -> Result<(), Error> {
+        let paths: Vec<RepoPath> = paths.collect::<BTreeSet<_>>().into_iter().collect();
+        let found = world.ledger.read(&at, &paths).await?;
+        self.0.extend(paths.into_iter().zip(found));
+        Ok(())
     }
 
-    async fn case(
-        &mut self,
+    fn get(&self, path: &RepoPath) -> Option<&Found> {
+        self.0.get(path)?.as_ref()
+    }
+
+    fn as_read(&self, path: &RepoPath) -> Read {
+        Read { path: path.clone(), was: self.get(path).map(|found| found.id) }
+    }
+}
+
+/// The files that one app's decision rests on.
+struct Plan {
+    app: AppConfig,
+    build: BuildId,
+    /// The manifest is judged by its scalar, on each new head again, and so is not among the reads.
+    manifest: Option<RepoPath>,
+    /// The target's record and, where there is one, that of the environment before.
+    records: Vec<(Environment, RepoPath)>,
+}
+
+impl Plan {
+    fn new(
         app: AppConfig,
         build: BuildId,
         target: &EnvironmentConfig,
         source: Option<&EnvironmentConfig>,
         scope: Scope,
-    ) -> Result<Case, Error> {
+    ) -> Result<Self, Error> {
         let manifest = match scope {
             Scope::Image => None,
-            Scope::Place => Some(self.manifest(&app, target).await?),
-        };
-        let (record_path, record) = self.record(&target.name, &app.name).await?;
-        let source_record = match source {
-            None => None,
-            Some(source) => Some(self.record(&source.name, &app.name).await?.1),
-        };
-        Ok(Case { app, build, manifest, record, record_path, source_record })
-    }
-
-    /// The manifest is judged by its scalar, on each new head again, and so is not among the reads.
-    async fn manifest(&self, app: &AppConfig, target: &EnvironmentConfig) -> Result<Manifest, Error> {
-        let not_there = || Error::NotInLedger { app: app.name.clone() };
-        let place = app.place.as_ref().ok_or_else(not_there)?;
-        let path = place.manifest(&target.name).ok_or_else(not_there)?.clone();
-        let file = read_one(self.world, &self.at, &path).await?;
-        let file = file.ok_or_else(|| Error::NoManifest { path: path.clone() })?;
-        let found = ledger::get_scalar(&file.bytes, None, &place.key)
-            .map_err(|source| ledger::LedgerError::Edit { file: path.clone(), source })?;
-        Ok(Manifest { path, id: file.id, found })
-    }
-
-    async fn record(&mut self, environment: &Environment, app: &App) -> Result<(RepoPath, State), Error> {
-        let path: RepoPath = record::path(environment, app).parse()?;
-        let state = match self.tracked(&path).await? {
-            None => record::fold(&[]),
-            Some(found) => {
-                let entries = record::parse_file(&found.bytes, environment, app)
-                    .map_err(|source| Error::Record { path: path.clone(), source })?;
-                record::fold(&entries)
+            Scope::Place => {
+                let path = app.place.as_ref().and_then(|place| place.manifest(&target.name)).cloned();
+                Some(path.ok_or_else(|| Error::NotInLedger { app: app.name.clone() })?)
             }
         };
-        Ok((path, state))
+        let record = |environment: &EnvironmentConfig| {
+            Ok((environment.name.clone(), record::path(&environment.name, &app.name).parse()?))
+        };
+        let records = [Some(target), source].into_iter().flatten().map(record).collect::<Result<_, Error>>()?;
+        Ok(Self { app, build, manifest, records })
+    }
+
+    fn paths(&self) -> impl Iterator<Item = RepoPath> {
+        self.manifest.iter().chain(self.records.iter().map(|(_, path)| path)).cloned()
+    }
+
+    fn case(self, files: &Files) -> Result<Case, Error> {
+        let mut states = Vec::new();
+        for (environment, path) in &self.records {
+            let bytes = files.get(path).map_or(b"[]".as_slice(), |found| &found.bytes);
+            let entries = record::parse_file(bytes, environment, &self.app.name)
+                .map_err(|source| Error::Record { path: path.clone(), source })?;
+            states.push((path.clone(), record::fold(&entries)));
+        }
+        let mut states = states.into_iter();
+        let (record_path, record) = states.next().ok_or_else(|| Error::NotInLedger { app: self.app.name.clone() })?;
+        let manifest = self.manifest.map(|path| manifest(&self.app, path, files)).transpose()?;
+        let source_record = states.next().map(|(_, state)| state);
+        Ok(Case { app: self.app, build: self.build, manifest, record, record_path, source_record })
+    }
+}
+
+fn manifest(app: &AppConfig, path: RepoPath, files: &Files) -> Result<Manifest, Error> {
+    let place = app.place.as_ref().ok_or_else(|| Error::NotInLedger { app: app.name.clone() })?;
+    let file = files.get(&path).ok_or_else(|| Error::NoManifest { path: path.clone() })?;
+    match ledger::get_scalar(&file.bytes, None, &place.key) {
+        Ok(found) => Ok(Manifest { path, id: file.id, found }),
+        Err(source) => Err(ledger::LedgerError::Edit { file: path, source }.into()),
     }
 }
 

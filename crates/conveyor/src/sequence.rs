@@ -21,7 +21,7 @@ use crate::{
 pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     until_it_holds(world, account, async |account| {
         let decision = Decision::make(world, asked, Scope::Place, account).await?;
-        let open = decision.open()?;
+        let open = decision.open(account).await?;
         if open.is_empty() {
             return Ok(unchanged(account));
         }
@@ -64,7 +64,7 @@ pub async fn copy_artifacts(world: &World<'_>, asked: &Asked, account: &mut Acco
 pub async fn update_ledger(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     until_it_holds(world, account, async |account| {
         let decision = Decision::make(world, asked, Scope::Place, account).await?;
-        let open = decision.open()?;
+        let open = decision.open(account).await?;
         if open.is_empty() {
             return Ok(unchanged(account));
         }
@@ -106,9 +106,11 @@ pub async fn publish(
 pub async fn check(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     let asked = Asked { dry_run: true, ..asked.clone() };
     until_it_holds(world, account, async |account| {
-        let decision = Decision::make(world, &asked, Scope::Image, account).await?;
+        let decision = Decision::make(world, &asked, Scope::Place, account).await?;
         let step = if decision.scene.source.is_some() { Step::Copy } else { Step::Change };
         decision.permits(&decision.all(), &Intent::Promote, step, account).await?;
+        // Allowed by the rules, and still not to be done where a newer build is there.
+        decision.open(account).await?;
         Ok(Outcome::Allowed)
     })
     .await
@@ -131,7 +133,7 @@ async fn write(
 }
 
 fn unchanged(account: &mut Account) -> Outcome {
-    account.happened.copied = true;
+    account.happened.copied = !account.unseen;
     account.happened.ledger = Some(true);
     Outcome::Unchanged
 }
