@@ -4,7 +4,8 @@ use bytes::Bytes;
 use release::BuildId;
 
 use crate::{
-    Change, Draft, Edit, FILE_LIMIT, Found, From, KeyPath, LedgerError, RepoPath, Scalar, get_scalar, prepend::prepend,
+    Change, Draft, Edit, FILE_LIMIT, Found, From, KeyPath, LedgerError, Prepend, RepoPath, Scalar, get_scalar,
+    prepend::{begins_with, prepend},
     run_trailer, set_scalar,
 };
 
@@ -56,7 +57,8 @@ pub struct AppliedEdit {
 ///
 /// In this order: a read that differs stops it; each edit is settled, or holds and is spliced in, or stops it; a change
 /// that had edits, all of them settled, is unchanged; what is left is one commit of the spliced edits and of the
-/// prepends that are not on behalf of a settled edit. Edits of one file build on each other, in their order.
+/// prepends that are not on behalf of a settled edit. Edits of one file build on each other, in their order. A change
+/// that has no edits is settled where its items are their files' newest already, so that it may be run again.
 ///
 /// `parent` must hold each of [`Change::paths`].
 ///
@@ -90,7 +92,13 @@ pub fn apply(parent: &Snapshot, change: &Change) -> Result<Applied, LedgerError>
     if !settled.is_empty() && edits.is_empty() {
         return Ok(Applied::Unchanged);
     }
-    for item in change.prepends.iter().filter(|item| is_due(item.of)) {
+    let due: Vec<&Prepend> = change.prepends.iter().filter(|item| is_due(item.of)).collect();
+    for item in &due {
+        let newest_first = due.iter().rev().filter(|other| other.file == item.file).map(|other| &*other.item);
+        let before = found(parent, &item.file)?;
+        if change.edits.is_empty() && before.is_some_and(|before| begins_with(&before.bytes, newest_first)) {
+            continue;
+        }
         let bytes = files.get(&item.file)?;
         files.set(&item.file, prepend(bytes.as_deref(), item)?)?;
     }

@@ -69,7 +69,8 @@ pub struct Read {
 /// One line to put in front of a JSON array's other lines.
 ///
 /// The file is written as `[`, then one item a line with a comma after each but the last, then `]`, each line ended by
-/// a line feed; a file without items is `[]`. A file of another form is an error, and nothing is written.
+/// a line feed; a file without items is `[]`. A file of another form is an error, and nothing is written. In a change
+/// without edits, items that are the file's newest already are not written again.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Prepend {
     /// The array's file; made where it is absent.

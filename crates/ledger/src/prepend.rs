@@ -18,6 +18,14 @@ pub(crate) fn prepend(file: Option<&[u8]>, prepend: &Prepend) -> Result<Vec<u8>,
     Ok([b"[\n", &*kept.join(&b",\n"[..]), b"\n]\n"].concat())
 }
 
+/// Whether these are the file's newest items.
+pub(crate) fn begins_with<'a>(file: &[u8], newest_first: impl Iterator<Item = &'a [u8]>) -> bool {
+    items(file).is_ok_and(|items| {
+        let mut items = items.into_iter();
+        newest_first.into_iter().all(|item| items.next() == Some(item))
+    })
+}
+
 /// The items of an array file, or the line that is wrong, from 1, and why.
 fn items<'a>(file: &'a [u8]) -> Result<Vec<&'a [u8]>, (usize, &'static str)> {
     let body = file.strip_suffix(b"\n").unwrap_or(file);
@@ -45,5 +53,7 @@ fn items<'a>(file: &'a [u8]) -> Result<Vec<&'a [u8]>, (usize, &'static str)> {
 }
 
 fn is_json_line(line: &[u8]) -> bool {
-    !line.contains(&b'\n') && !line.contains(&b'\r') && serde_json::from_slice::<serde::de::IgnoredAny>(line).is_ok()
+    // serde_json does not look into the strings that it ignores.
+    let Ok(line) = str::from_utf8(line) else { return false };
+    !line.contains(['\n', '\r']) && serde_json::from_str::<serde::de::IgnoredAny>(line).is_ok()
 }

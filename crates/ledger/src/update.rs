@@ -53,7 +53,8 @@ pub enum Outcome {
 ///
 /// Temporary faults are retried until then too. After a push without an answer, the branch is searched for the run's
 /// commit before anything is tried again, so one call makes one commit at most. Dropping the future stops it; run the
-/// change again to learn what became of it.
+/// change again to learn what became of it: what is in the Ledger already is [`Outcome::Unchanged`]. Where items of a
+/// change without edits may have got others in front, its file belongs into its reads.
 ///
 /// # Errors
 /// What [`apply`] refuses; a fault that no retry mends; at the deadline, the last temporary fault, or

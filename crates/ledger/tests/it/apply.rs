@@ -149,20 +149,22 @@ fn edits_of_one_file_build_on_each_other() {
 fn a_record_file_keeps_the_newest_items_byte_for_byte() {
     let odd = r#"{ "b" : 1.0, "a":"\u00fc",  "n": 12345678901234567890123 }"#;
     let prepends = |file: Option<&str>, keep| {
-        let item = Prepend { keep, ..record("r.json", odd, None) };
+        let item = Prepend { keep, ..record("r.json", "2", None) };
         let applied = apply(&snapshot(&[("r.json", file)]), &Change { prepends: vec![item], ..change(1, vec![]) });
         applied.map(|applied| written(&applied)[0].1.to_owned())
     };
-    let (one, two) = (format!("[\n{odd}\n]\n"), format!("[\n{odd},\n{odd}\n]\n"));
+    let (one, two) = ("[\n2\n]\n", format!("[\n2,\n{odd}\n]\n"));
     assert_eq!(prepends(None, 32).unwrap(), one);
     for empty in ["[]", "[]\n", "[\n]", "[\n]\n"] {
         assert_eq!(prepends(Some(empty), 32).unwrap(), one);
     }
-    assert_eq!(prepends(Some(&one), 32).unwrap(), two);
-    assert_eq!(prepends(Some(one.trim_end()), 32).unwrap(), two);
-    assert_eq!(prepends(Some(&two), 2).unwrap(), two);
-    assert_eq!(prepends(Some(&two), 1).unwrap(), one);
-    assert_eq!(prepends(Some(&two), 0).unwrap(), "[]\n");
+    let older = format!("[\n{odd}\n]\n");
+    assert_eq!(prepends(Some(&older), 32).unwrap(), two);
+    assert_eq!(prepends(Some(older.trim_end()), 32).unwrap(), two);
+    let older = format!("[\n{odd},\n1\n]\n");
+    assert_eq!(prepends(Some(&older), 2).unwrap(), two);
+    assert_eq!(prepends(Some(&older), 1).unwrap(), one);
+    assert_eq!(prepends(Some(&older), 0).unwrap(), "[]\n");
 }
 
 #[test]
@@ -200,6 +202,19 @@ fn an_item_is_one_line_of_json() {
         );
         assert!(matches!(applied, Err(LedgerError::BrokenItem { .. })), "{item:?}: {applied:?}");
     }
+}
+
+#[test]
+fn what_is_not_utf8_is_no_json() {
+    let latin: &[u8] = b"\"caf\xe9\"";
+    let item = Prepend { item: Bytes::from_static(latin), ..record("r.json", "1", None) };
+    let applied = apply(&snapshot(&[("r.json", None)]), &Change { prepends: vec![item], ..change(1, vec![]) });
+    assert!(matches!(applied, Err(LedgerError::BrokenItem { .. })), "{applied:?}");
+    let file = Found { id: id("x"), bytes: [&b"[\n1,\n"[..], latin, b"\n]\n"].concat().into() };
+    let parent = [(path("r.json"), Some(file))].into();
+    let item = Change { prepends: vec![record("r.json", "1", None)], ..change(1, vec![]) };
+    let applied = apply(&parent, &item);
+    assert!(matches!(applied, Err(LedgerError::BrokenArray { line: 3, .. })), "{applied:?}");
 }
 
 #[test]

@@ -44,6 +44,22 @@ async fn an_update_is_one_commit_on_the_head_it_was_judged_on() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn records_that_are_the_newest_already_are_not_written_again() {
+    let server = server(&[("old.json", "[\n0\n]\n".into())]);
+    let items = [("r.json", "1"), ("r.json", "2"), ("old.json", "3")];
+    let prepends = items.map(|(file, item)| record(file, item, None)).into();
+    let records = Change { prepends, ..change(20, vec![]) };
+    assert!(matches!(bring(&server, &records).await.unwrap(), Outcome::Updated { .. }));
+    assert_eq!(bring(&server, &records).await.unwrap(), Outcome::Unchanged { at: head(&server) });
+    assert_eq!((&*now(&server, "r.json"), &*now(&server, "old.json")), ("[\n2,\n1\n]\n", "[\n3,\n0\n]\n"));
+    // With others' items in front they are to be written: what is newest has a meaning.
+    let theirs = Change { prepends: vec![record("old.json", "4", None)], ..change(21, vec![]) };
+    bring(&server, &theirs).await.unwrap();
+    assert!(matches!(bring(&server, &records).await.unwrap(), Outcome::Updated { .. }));
+    assert_eq!((&*now(&server, "r.json"), &*now(&server, "old.json")), ("[\n2,\n1\n]\n", "[\n3,\n4,\n3,\n0\n]\n"));
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_race_for_another_file_is_applied_again_and_loses_nothing() {
     let server = server(&[("a.yaml", manifest("5")), ("b.yaml", manifest("5"))]);
     let race = |build: &str| Fault::Race(vec![(path("b.yaml"), manifest(build))]);
