@@ -194,6 +194,16 @@ pub enum Error {
         /// What it is.
         found: Digest,
     },
+    /// A digest that was written with a reference is not that of what would be copied.
+    #[error("{reference} is {found}, but {written} was written: nothing was copied")]
+    OtherThanWritten {
+        /// What would be copied.
+        reference: Reference,
+        /// The digest that was written.
+        written: Digest,
+        /// The digest that was found.
+        found: Digest,
+    },
     /// Time ran out.
     #[error("it was not done by the deadline: run it again, or give it longer with --timeout")]
     Deadline,
@@ -287,7 +297,7 @@ impl Error {
             | Self::File { .. }
             | Self::Credentials { .. } => Kind::Usage,
             Self::Record { .. } | Self::Entry(_) | Self::WrongPermit | Self::Setup(_) => Kind::Failed,
-            Self::OtherDigest { .. } | Self::Conflict(_) => Kind::Integrity,
+            Self::OtherDigest { .. } | Self::OtherThanWritten { .. } | Self::Conflict(_) => Kind::Integrity,
             Self::PermitExpired | Self::Deadline => Kind::Temporary,
             Self::Registry { source, .. } | Self::RawRegistry { source, .. } => {
                 registry(source.is_retryable(), source.is_integrity())

@@ -2,8 +2,8 @@
 //! configured.
 
 use ledger::{Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{Destination, Observer, Source};
-use release::{Reference, RunId};
+use registry_copy::{Destination, Observer, Registry, Source};
+use release::{Digest, Reference, RunId};
 use tokio::time::Instant;
 
 use crate::{
@@ -33,7 +33,8 @@ pub struct Copy<'a> {
 /// Copies what one reference names to the tag of another.
 ///
 /// # Errors
-/// [`Error::GuardedRegistry`], [`Error::UnknownEcr`], [`Error::NoTag`], [`Error::NoSource`]; else as the copy fails.
+/// [`Error::GuardedRegistry`], [`Error::UnknownEcr`], [`Error::NoTag`], [`Error::NoSource`],
+/// [`Error::OtherThanWritten`]; else as the copy fails.
 pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Error> {
     let Copy { source, destination, .. } = *copy;
     let Some(tag) = &destination.tag else {
@@ -57,17 +58,8 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
     let to = copy.connect.other_registry(&destination.registry)?;
     let what = || format!("{source} to {destination}");
     let failed = |failure| Error::Copy { what: what(), source: failure };
-    let pinned = match (source.digest, &source.tag) {
-        (Some(digest), _) => Some(digest),
-        (None, Some(tag)) => {
-            let pinned = registry_copy::pin(&*from, &source.repository, tag).await;
-            pinned.map_err(|failure| Error::RawRegistry { registry: source.registry.to_string(), source: failure })?
-        }
-        (None, None) => None,
-    };
-    let Some(digest) = pinned else {
-        return Err(Error::NoSource { reference: source.clone() });
-    };
+    let digest = pin(&*from, source).await?;
+    agree(destination.digest, source, digest)?;
     if copy.dry_run {
         return Ok(Outcome::Planned);
     }
@@ -92,6 +84,29 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         transfer,
     });
     Ok(if already_present { Outcome::AlreadyPresent } else { Outcome::Copied })
+}
+
+/// The digest of what a reference names. Where both are written, the tag must name the digest.
+async fn pin(registry: &dyn Registry, source: &Reference) -> Result<Digest, Error> {
+    let missing = || Error::NoSource { reference: source.clone() };
+    let Some(tag) = &source.tag else { return source.digest.ok_or_else(missing) };
+    let named = registry_copy::pin(registry, &source.repository, tag).await;
+    let named = named
+        .map_err(|failure| Error::RawRegistry { registry: source.registry.to_string(), source: failure })?
+        .ok_or_else(missing)?;
+    agree(source.digest, source, named)?;
+    Ok(named)
+}
+
+/// A digest that was written must be the one that was found.
+fn agree(written: Option<Digest>, source: &Reference, found: Digest) -> Result<(), Error> {
+    match written {
+        Some(written) if written != found => {
+            let reference = Reference { digest: source.digest.filter(|_| source.tag.is_none()), ..source.clone() };
+            Err(Error::OtherThanWritten { reference, written, found })
+        }
+        _ => Ok(()),
+    }
 }
 
 async fn read_config(ledger: &dyn Remote, branch: &Branch) -> Result<Config, Error> {

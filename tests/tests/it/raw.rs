@@ -103,3 +103,34 @@ async fn one_image_of_a_kustomization() {
         company.fails(&format!("{place} images[name=db].newTag --set 1"), 2, &["kustomization.yaml", "line "]).await;
     assert_eq!(failed["error"]["kind"], "usage");
 }
+
+/// Where the service is in an environment's registry.
+fn repository_of(company: &Company, environment: &str) -> String {
+    format!("{}/{}", company.registry(environment), APP.repository)
+}
+
+#[tokio::test]
+async fn a_digest_that_was_written_is_held_against_what_is_there() {
+    let mut company = Company::behind_proxies().await;
+    let (_, digest) = company.publish("48213", 1).await;
+    let (_, other) = company.publish("48214", 2).await;
+    company.set("CONVEYOR_LEDGER", None);
+    let (from, to) = (repository_of(&company, "dev"), repository_of(&company, "qa"));
+    for (line, says) in [
+        (format!("{from}:48213@{other} {to}:48213"), format!("{from}:48213 is {digest}, but {other} was written")),
+        (format!("{from}:48213 {to}:48213@{other}"), format!("{from}:48213 is {digest}, but {other} was written")),
+        (
+            format!("{from}@{digest} {to}:48213@{other}"),
+            format!("{from}@{digest} is {digest}, but {other} was written"),
+        ),
+    ] {
+        for dry_run in ["", " --dry-run"] {
+            let failed =
+                company.fails(&format!("copy-artifact {line}{dry_run}"), 13, &[&says, "nothing was copied"]).await;
+            assert_eq!(failed["error"]["kind"], "integrity");
+        }
+    }
+    company.fails(&format!("copy-artifact {from}:1@{digest} {to}:48213"), 2, &["is not there"]).await;
+    let copied = company.json(&format!("copy-artifact {from}:48213@{digest} {to}:48213@{digest}"), 0).await;
+    assert_eq!((&copied["outcome"], &copied["digest"]), (&"copied".into(), &digest.to_string().into()));
+}
