@@ -23,6 +23,17 @@ struct Refusal {
 }
 
 impl HttpRegistry {
+    /// Makes sure that it is the registry which says that a manifest is not there, or has no such repository: a proxy
+    /// without a backend answers 404 as well, and then the tag may well be taken.
+    pub(super) fn absent(&self, repository: &Repository, response: &Response) -> Result<(), RegistryError> {
+        const ABSENT: [&str; 3] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
+        let refusals = serde_json::from_slice::<Refusals>(response.bytes()).map(|body| body.errors).unwrap_or_default();
+        if refusals.iter().any(|refusal| ABSENT.contains(&refusal.code.as_str())) {
+            return Ok(());
+        }
+        Err(self.protocol(repository, "it answers 404 without an error of a registry"))
+    }
+
     /// What a status means that is not one that was hoped for.
     pub(super) fn refusal(&self, repository: &Repository, response: Response) -> RegistryError {
         if response.status() == StatusCode::UNAUTHORIZED {

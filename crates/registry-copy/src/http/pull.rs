@@ -54,7 +54,7 @@ impl HttpRegistry {
                 self.agree(repository, &response, "the manifest", digest)?;
                 Ok(Some((digest, response)))
             }
-            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::NOT_FOUND => self.absent(repository, &response).map(|()| None),
             _ => Err(self.refusal(repository, response)),
         }
     }
@@ -85,6 +85,7 @@ impl HttpRegistry {
                     _ => Ok(true),
                 }
             }
+            // Whoever says so: at worst the blob is sent once more.
             StatusCode::NOT_FOUND => Ok(false),
             _ => Err(self.refusal(repository, response)),
         }

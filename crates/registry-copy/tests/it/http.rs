@@ -456,3 +456,35 @@ async fn wrong_bytes_are_never_sent_whole_however_they_are_cut() {
     let uploads: Vec<_> = server.seen().into_iter().filter(|request| request.starts_with("PUT")).collect();
     assert!(uploads.iter().all(|upload| upload.ends_with("\r\n\r\n")), "{uploads:?}");
 }
+
+#[tokio::test]
+async fn only_a_registry_can_say_that_a_tag_is_free() {
+    let json = "application/json; charset=utf-8";
+    let others: [fn() -> Answer; 5] = [
+        || reply("404 Not Found", &[("Content-Type", "text/html")], b"<html>no backend</html>"),
+        || reply("404 Not Found", &[], b""),
+        || reply("404 Not Found", &[("Content-Type", "text/plain")], b"404 page not found"),
+        || reply("404 Not Found", &[("Content-Type", "application/json")], br#"{"message":"no route"}"#),
+        || reply("404 Not Found", &[("Content-Type", "application/json")], br#"{"errors":[{"code":"UNSUPPORTED"}]}"#),
+    ];
+    for other in others {
+        // It lets all but the first request through.
+        let server = Server::start(move |number, request| match number {
+            0 => other(),
+            _ if request.starts_with("PUT") => reply("201 Created", &[], b""),
+            _ => served(&image("theirs")),
+        })
+        .await;
+        let registry = registry(&server);
+        let put = registry.put(&repository(), &image("ours"), Some(&tag())).await;
+        assert!(matches!(put, Err(RegistryError::Protocol { .. })), "{put:?}");
+        assert_eq!(server.seen().len(), 1);
+        let held = registry.put(&repository(), &image("ours"), Some(&tag())).await.unwrap();
+        assert_eq!(held, Put::Held(image("theirs").digest()));
+    }
+    for code in ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"] {
+        let body = format!(r#"{{"errors":[{{"code":"{code}","message":"m","detail":{{"Tag":"48213"}}}}]}}"#);
+        let answer = reply("404 Not Found", &[("Content-Type", json)], body.as_bytes());
+        assert_eq!(registry_of(answer).await.resolve(&repository(), &tag()).await.unwrap(), None);
+    }
+}
