@@ -49,6 +49,9 @@ pub enum ManifestError {
     /// A key stands twice in one object, ignoring case as some readers do.
     #[error("a key stands twice in one object")]
     DuplicateKey,
+    /// A key that some readers take for this one, which others do not.
+    #[error("a key is {0:?} to some readers and not to others")]
+    NearlyKnownKey(&'static str),
     /// `schemaVersion` is not 2.
     #[error("its schemaVersion is not 2")]
     SchemaVersion,
@@ -75,7 +78,10 @@ impl ManifestError {
     /// Whether the document can be read in two ways, which no honest tool makes.
     #[must_use]
     pub fn is_integrity(&self) -> bool {
-        matches!(self, Self::DuplicateKey | Self::TwoTypes { .. } | Self::Shape(_) | Self::TwoSizes(_))
+        matches!(
+            self,
+            Self::DuplicateKey | Self::NearlyKnownKey(_) | Self::TwoTypes { .. } | Self::Shape(_) | Self::TwoSizes(_)
+        )
     }
 }
 

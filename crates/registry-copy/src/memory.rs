@@ -110,7 +110,11 @@ impl fmt::Debug for InMemory {
 #[async_trait]
 impl Registry for InMemory {
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
-        self.within(repository, |contents| Ok(contents.tags.get(tag).copied()))
+        self.within(repository, |contents| {
+            // A tag whose manifest was removed holds nothing that could be read.
+            let named = contents.tags.get(tag).filter(|digest| contents.manifests.contains_key(digest));
+            Ok(named.copied())
+        })
     }
 
     async fn tag_rule(&self, repository: &Repository, _: &Tag) -> Result<TagRule, RegistryError> {

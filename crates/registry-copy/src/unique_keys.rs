@@ -1,6 +1,7 @@
-//! Refuses JSON objects in which a key stands twice.
+//! Refuses JSON objects whose keys readers may understand differently.
 //!
-//! Readers disagree on which of the two counts, and Go's encoding/json, which most registries use, ignores case.
+//! Where a key stands twice, readers disagree on which of the two counts; and Go's encoding/json, which most registries
+//! use, takes `Layers` or `layerſ` for `layers`, where others see an unknown field.
 
 use std::{cell::Cell, collections::HashSet, fmt};
 
@@ -8,16 +9,56 @@ use serde::de::{DeserializeSeed, Deserializer, Error as _, MapAccess, SeqAccess,
 
 use crate::ManifestError;
 
+/// The fields that mean something to one reader or another (image-spec; Docker's manifests v2, schema 1 and 2).
+const KNOWN: [&str; 14] = [
+    "schemaVersion",
+    "mediaType",
+    "artifactType",
+    "config",
+    "layers",
+    "manifests",
+    "subject",
+    "annotations",
+    "fsLayers",
+    "digest",
+    "size",
+    "urls",
+    "data",
+    "platform",
+];
+
 pub(crate) fn check(json: &[u8]) -> Result<(), ManifestError> {
-    let duplicate = Cell::new(false);
+    let fault = Cell::new(None);
     let mut deserializer = serde_json::Deserializer::from_slice(json);
-    let walked = deserializer.deserialize_any(Walk { duplicate: &duplicate }).and_then(|()| deserializer.end());
-    if duplicate.get() { Err(ManifestError::DuplicateKey) } else { Ok(walked?) }
+    let walk = Walk { fault: &fault, annotations: false };
+    let walked = deserializer.deserialize_any(walk).and_then(|()| deserializer.end());
+    match fault.take() {
+        Some(fault) => Err(fault),
+        None => Ok(walked?),
+    }
+}
+
+/// The same for all names that some reader takes for one.
+fn folded(key: &str) -> String {
+    key.to_uppercase().to_lowercase()
 }
 
 #[derive(Clone, Copy)]
 struct Walk<'a> {
-    duplicate: &'a Cell<bool>,
+    fault: &'a Cell<Option<ManifestError>>,
+    /// Whether this is an object of annotations, whose keys are names that anybody may choose.
+    annotations: bool,
+}
+
+impl Walk<'_> {
+    fn key(&self, key: &str, seen: &mut HashSet<String>) -> Result<(), ManifestError> {
+        let folded_key = folded(key);
+        let known = KNOWN.into_iter().find(|known| known.eq_ignore_ascii_case(&folded_key));
+        if let Some(known) = known.filter(|known| *known != key && !self.annotations) {
+            return Err(ManifestError::NearlyKnownKey(known));
+        }
+        if seen.insert(folded_key) { Ok(()) } else { Err(ManifestError::DuplicateKey) }
+    }
 }
 
 impl<'de> DeserializeSeed<'de> for Walk<'_> {
@@ -38,11 +79,11 @@ impl<'de> Visitor<'de> for Walk<'_> {
     fn visit_map<A: MapAccess<'de>>(self, mut map: A) -> Result<(), A::Error> {
         let mut seen = HashSet::new();
         while let Some(key) = map.next_key::<String>()? {
-            if !seen.insert(key.to_ascii_lowercase()) {
-                self.duplicate.set(true);
-                return Err(A::Error::custom("a key stands twice"));
+            if let Err(fault) = self.key(&key, &mut seen) {
+                self.fault.set(Some(fault));
+                return Err(A::Error::custom("a key that is understood in two ways"));
             }
-            map.next_value_seed(self)?;
+            map.next_value_seed(Walk { annotations: key == "annotations", ..self })?;
         }
         Ok(())
     }

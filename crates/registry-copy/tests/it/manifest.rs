@@ -51,6 +51,17 @@ fn what_can_be_read_in_two_ways_is_refused() {
         (None, image_with(r#","Layers":[]"#)),
         (None, image_with(r#","annotations":{"a":"1","a":"2"}"#)),
         (None, image_with(r#","fsLayers":[]"#)),
+        (None, image_with(r#","FsLayers":[]"#)),
+        (None, image_with(&format!(r#","Manifests":[{child}]"#))),
+        (None, image_with(&format!(r#","manife\u017fts":[{child}]"#))),
+        (None, image_with(&format!(r#","layerſ":[{child}]"#))),
+        (None, image_with(&format!(r#","Subject":{child}"#))),
+        (None, image_with(&format!(r#","MediaType":"{INDEX}""#))),
+        (None, image_with(r#","ArtifactType":"a/b""#)),
+        (None, image_with(r#","Annotations":{"a":"1"}"#)),
+        (None, image_with("").replace(r#""digest""#, r#""dige\u017ft":"x","digest""#)),
+        (None, image_with("").replace(r#""size""#, r#""SIZE""#)),
+        (None, image_with(r#","annotations":{"\u212aey":"1","key":"2"}"#)),
         (None, image_with(&format!(r#","subject":{other_size}"#))),
         (None, format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","manifests":[{child}]}}"#)),
         (None, format!(r#"{{"schemaVersion":2,"config":{child}}}"#)),
@@ -60,6 +71,12 @@ fn what_can_be_read_in_two_ways_is_refused() {
         let error = parse(content_type, &document).expect_err(&document);
         assert!(error.is_integrity(), "{document}: {error:?}");
     }
+}
+
+#[test]
+fn annotations_have_names_of_their_own() {
+    let document = image_with(r#","annotations":{"Size":"9","MANIFESTS":"1","size of it":"x"},"Other":1"#);
+    assert_eq!(parse(None, &document).unwrap().blobs().len(), 2);
 }
 
 #[test]
