@@ -1,5 +1,7 @@
 //! The contract of [`Remote`] as a suite that every backend passes.
 
+mod oddities;
+
 use std::fmt::Debug;
 
 use bytes::Bytes;
@@ -8,6 +10,8 @@ use release::{CommitId, ObjectId, RunId};
 use crate::{
     Branch, Draft, Entry, FILE_LIMIT, Found, Kind, LedgerError, Push, Remote, RepoPath, Unanswered, run_trailer,
 };
+
+pub use self::oddities::{check_oddities, oddities};
 
 /// A clause of the contract that a backend does not keep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
@@ -121,7 +125,16 @@ impl Suite<'_> {
         let draft = draft(3, "Too late", &[(path("conformance/late", clause)?, "late".into())]);
         let push = self.remote.push(self.branch, &old, &draft).await;
         ensure(matches!(push, Ok(Push::Stale)), clause, &push)?;
-        self.head_is(head, clause).await
+        self.head_is(head, clause).await?;
+        let clause = "a push on a commit that the server does not have is NoCommit";
+        let push = self.remote.push(self.branch, &CommitId::from(ObjectId::from(UNKNOWN)), &draft).await;
+        ensure(matches!(push, Err(LedgerError::NoCommit { .. })), clause, &push)?;
+        let clause = "a push to a branch that is not there is NoBranch and does not make it";
+        let absent = branch("conformance-has-no-such-branch", clause)?;
+        let push = self.remote.push(&absent, &head, &draft).await;
+        ensure(matches!(push, Err(LedgerError::NoBranch { .. })), clause, &push)?;
+        let still = self.remote.head(&absent).await;
+        ensure(matches!(still, Err(LedgerError::NoBranch { .. })), clause, &still)
     }
 
     async fn wrong_places(&self, head: CommitId) -> Result<(), Breach> {

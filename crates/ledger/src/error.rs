@@ -90,6 +90,14 @@ pub enum LedgerError {
         /// What it is.
         kind: Kind,
     },
+    /// A folder has an entry whose name is no [`RepoPath`]. Leaving it out of a listing would hide it.
+    #[error("{folder} has an entry of an unusual name in the Ledger: {name}")]
+    OddName {
+        /// The folder.
+        folder: RepoPath,
+        /// The name, made safe to show.
+        name: Said,
+    },
     /// A file is larger than [`FILE_LIMIT`].
     #[error("{path} has {bytes} bytes, more than the {FILE_LIMIT} that a Ledger file may have")]
     TooLarge {

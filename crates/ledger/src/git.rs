@@ -87,8 +87,8 @@ impl fmt::Display for Identity {
 /// A Ledger behind the `git` program. Calls take turns; nothing is done before the first one.
 ///
 /// History is fetched only for [`history`](Remote::history), [`commit`](Remote::commit) and
-/// [`landed`](Remote::landed), and no deeper than they need. Files whose names are no [`RepoPath`] are left alone and
-/// left out of listings.
+/// [`landed`](Remote::landed), and no deeper than they need. Files whose names are no [`RepoPath`] are left alone.
+/// Where a push is rejected in words that are not those of a lost race, the head is looked at again a second later.
 #[derive(Debug)]
 pub struct Program {
     url: LedgerUrl,

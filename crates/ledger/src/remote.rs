@@ -91,7 +91,7 @@ pub struct Meta {
     pub message: String,
     /// The run in its `Conveyor-Run` trailer, where it has exactly one.
     pub run: Option<RunId>,
-    /// The files that differ from the first parent.
+    /// The files that differ from the first parent, of those that have a [`RepoPath`].
     pub changed: BTreeSet<RepoPath>,
 }
 
@@ -107,7 +107,8 @@ pub struct Found {
 /// The Ledger's server: one repository, read and written by compare-and-swap on a branch's head.
 ///
 /// # Contract
-/// Every backend passes [`conformance`](crate::conformance):
+/// Every backend passes [`conformance::check`](crate::conformance::check), and
+/// [`check_oddities`](crate::conformance::check_oddities) where its repository can be seeded with them:
 /// * [`push`](Remote::push) moves the branch from `expected` to a child of it, or does not touch it. It never merges,
 ///   never forces, and notices a branch that was rewound.
 /// * After an error of `push` that [`may_have_landed`](LedgerError::may_have_landed), only
@@ -122,7 +123,8 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// Files and folders at a commit, in the order asked for, in one go.
     async fn read(&self, at: &CommitId, paths: &[RepoPath]) -> Result<Vec<Option<Found>>, LedgerError>;
 
-    /// A folder's entries at a commit, sorted by path; none where it is absent.
+    /// A folder's entries at a commit, sorted by path; none where it is absent. All of them: an entry that has no
+    /// [`RepoPath`], or is no file or folder, is an error.
     async fn list(&self, at: &CommitId, folder: &RepoPath) -> Result<Vec<Entry>, LedgerError>;
 
     /// The newest commits that changed a path, newest first, at most `limit`.

@@ -3,7 +3,7 @@ use std::collections::BTreeMap;
 use release::{CommitId, ObjectId};
 
 use super::store::Store;
-use crate::{Entry, Found, Kind, LedgerError, RepoPath, apply::within_limit};
+use crate::{Entry, Found, Kind, LedgerError, RepoPath, Said, apply::within_limit};
 
 /// A row of a tree as `git ls-tree` prints it.
 #[derive(Debug)]
@@ -60,7 +60,7 @@ impl Store {
         if !row.is_folder() {
             return Err(LedgerError::WrongKind { path: folder.clone(), kind: Kind::File });
         }
-        let children = self.ls_tree(&row.id.to_string(), &[], &format!("{folder}/")).await?;
+        let children = self.ls_tree(&row.id.to_string(), &[], Some(folder)).await?;
         let entry = |(path, row): (RepoPath, Row)| match row.oddity() {
             Some(kind) => Err(LedgerError::WrongKind { path, kind }),
             None => Ok(Entry { path, id: row.id, is_folder: row.is_folder() }),
@@ -75,7 +75,7 @@ impl Store {
             return Ok(BTreeMap::new());
         }
         let asked: Vec<RepoPath> = paths.iter().flat_map(|path| path.folders().chain([path.clone()])).collect();
-        let rows = self.ls_tree(&at.to_string(), &asked, "").await?;
+        let rows = self.ls_tree(&at.to_string(), &asked, None).await?;
         let odd = asked.iter().find_map(|path| Some((path, rows.get(path)?.oddity()?)));
         match odd {
             Some((path, kind)) => Err(LedgerError::WrongKind { path: path.clone(), kind }),
@@ -83,11 +83,12 @@ impl Store {
         }
     }
 
+    /// The rows of some paths of a tree, or of all of its own entries where it is the tree of `folder`.
     async fn ls_tree(
         &self,
         tree: &str,
         paths: &[RepoPath],
-        prefix: &str,
+        folder: Option<&RepoPath>,
     ) -> Result<BTreeMap<RepoPath, Row>, LedgerError> {
         let operation = "list a tree";
         let garbled = || LedgerError::Garbled { operation };
@@ -100,8 +101,11 @@ impl Store {
             let line = String::from_utf8_lossy(line);
             let (row, name) = line.split_once('\t').ok_or_else(garbled)?;
             let row = parse_row(row).ok_or_else(garbled)?;
-            // What has another name cannot be asked for.
-            let Ok(path) = format!("{prefix}{name}").parse() else { continue };
+            let path = folder.map_or_else(|| name.parse(), |folder| format!("{folder}/{name}").parse());
+            let path = path.map_err(|_| match folder {
+                Some(folder) => LedgerError::OddName { folder: folder.clone(), name: Said::new(name) },
+                None => garbled(),
+            })?;
             // A tree with two entries of one name is read differently by different programs.
             if rows.insert(path, row).is_some() {
                 return Err(garbled());

@@ -17,5 +17,7 @@ async fn the_git_program_conforms_on_a_bare_repository() {
     let (main, server) = ("main".parse().unwrap(), bare::Server::new());
     let client = git::Program::new(server.url(), git::Settings::default());
     conformance::check(&client, &main, async |to| server.rewind(&to)).await.unwrap();
+    server.stream(&conformance::oddities(&main));
+    conformance::check_oddities(&client, &main).await.unwrap();
     server.assert_clean();
 }

@@ -4,7 +4,7 @@ use std::{fs, time::Duration};
 
 use guarded_http::Credentials;
 use ledger::{
-    Change, Kind, LedgerError, LedgerUrl, Outcome, Push, Refusal, Remote,
+    Change, LedgerError, LedgerUrl, Outcome, Push, Refusal, Remote,
     git::{Program, Settings},
     memory::Repository,
 };
@@ -74,39 +74,6 @@ async fn a_tag_of_the_branch_s_name_is_not_taken_for_it() {
     server.git(&["tag", "main", &older]);
     let head = server.client().head(&main()).await.unwrap();
     assert_eq!(head.to_string(), server.git(&["rev-parse", "refs/heads/main"]).trim());
-}
-
-#[tokio::test]
-async fn only_ordinary_files_and_folders_are_touched() {
-    let server = Server::with_manifests();
-    let commit = server.git(&["rev-parse", "main"]).trim().to_owned();
-    server.import(b"M 120000 inline link\ndata 6\na.yaml\nM 120000 inline apps/out\ndata 5\n../..\n");
-    server.import(format!("M 160000 {commit} sub\nM 100755 inline apps/run\ndata 2\n#!\n").as_bytes());
-    let large = vec![b'x'; ledger::FILE_LIMIT + 1];
-    server.import(&[format!("M 100644 inline large\ndata {}\n", large.len()).as_bytes(), &large, b"\n"].concat());
-    let client = server.client();
-    let head = client.head(&main()).await.unwrap();
-    let table = [
-        ("link", Kind::SymbolicLink),
-        ("link/x", Kind::SymbolicLink),
-        ("apps/out/x", Kind::SymbolicLink),
-        ("sub", Kind::Submodule),
-        ("sub/x", Kind::Submodule),
-    ];
-    for (place, expected) in table {
-        let read = client.read(&head, &[path("a.yaml"), path(place)]).await;
-        assert!(matches!(read, Err(LedgerError::WrongKind { kind, .. }) if kind == expected), "{place}: {read:?}");
-        let push = client.push(&main(), &head, &draft(place, "x")).await;
-        assert!(matches!(push, Err(LedgerError::WrongKind { kind, .. }) if kind == expected), "{place}: {push:?}");
-    }
-    let listed = client.list(&head, &path("apps")).await;
-    assert!(matches!(listed, Err(LedgerError::WrongKind { kind: Kind::SymbolicLink, .. })), "{listed:?}");
-    let read = client.read(&head, &[path("large")]).await;
-    assert!(matches!(read, Err(LedgerError::TooLarge { bytes: 1_048_577, .. })), "{read:?}");
-    let push = client.push(&main(), &head, &draft("apps/run", "#!/bin/sh\n")).await.unwrap();
-    assert!(matches!(push, Push::Accepted(_)));
-    assert!(server.git(&["ls-tree", "main", "apps/run"]).starts_with("100755 blob "));
-    server.assert_clean();
 }
 
 #[tokio::test]
