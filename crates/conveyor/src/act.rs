@@ -221,12 +221,8 @@ fn entry(
     now: Timestamp,
     account: &Account,
 ) -> Result<Entry, Error> {
-    let Permitted { case, artifact, permit, facts, .. } = permitted;
+    let Permitted { case, artifact, permit, facts, release, .. } = permitted;
     let (target, repository) = (&scene.target, &case.app.repository);
-    let release = match &facts.release {
-        Fact::Known(release) => Some(release),
-        Fact::Missing { .. } => None,
-    };
     let copied = account.apps.get(&case.app.name).and_then(|entry| entry.copy.as_ref());
     let outcome = match copied {
         Some(copy) if !copy.already_present => CopyOutcome::Copied,
@@ -267,7 +263,7 @@ fn entry(
             found: case.manifest.as_ref().map(|manifest| manifest.found.to_string()),
             policy: scene.rules,
         },
-        release: release.and_then(|release| {
+        release: release.as_ref().and_then(|release| {
             Some(ReleaseStage {
                 attempt: release.stage.attempt?,
                 definition: release.definition,
@@ -275,7 +271,7 @@ fn entry(
                 stage: release.stage.definition,
             })
         }),
-        requester: release.and_then(|release| release.requesters.first()).unwrap_or(world.caller).clone(),
+        requester: release.as_ref().and_then(|release| release.requesters.first()).unwrap_or(world.caller).clone(),
         rules: permit.verdicts().to_vec(),
         run: world.run,
         time: now,

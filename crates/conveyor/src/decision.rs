@@ -3,7 +3,7 @@
 use std::cmp::Ordering;
 
 use futures_util::future::try_join_all;
-use policy::{Approval, Facts, Intent, Permit, Request, RuleSet, Step, Violation};
+use policy::{Approval, Facts, Intent, Permit, Release, Request, RuleSet, Step, Violation};
 use release::{Artifact, BuildId, Digest, Environment};
 
 use crate::{
@@ -68,6 +68,8 @@ pub(crate) struct Permitted<'d> {
     pub(crate) request: Request,
     pub(crate) permit: Permit,
     pub(crate) facts: Facts,
+    /// The release that asks for this, as far as the server bears that out.
+    pub(crate) release: Option<Release>,
     /// The approvals that counted.
     pub(crate) approvals: Vec<Approval>,
 }
@@ -185,6 +187,7 @@ impl<'w> Decision<'w> {
             self.refuse_other_bytes(case, artifact, &facts)?;
             let request = self.request(artifact, intent, step);
             let parameters = self.parameters(case);
+            let release = policy::release_that_asks(&parameters, &request, &facts).cloned();
             let approvals = policy::approvals_that_count(&parameters, &request, &facts).into_iter().cloned();
             let approvals: Vec<Approval> = approvals.collect();
             let (verdicts, decided) = self.evaluate(&parameters, request, &facts);
@@ -196,7 +199,7 @@ impl<'w> Decision<'w> {
             match decided {
                 Ok(permit) => {
                     let request = self.request(artifact, intent, step);
-                    permitted.push(Permitted { case, artifact, standing, request, permit, facts, approvals });
+                    permitted.push(Permitted { case, artifact, standing, request, permit, facts, release, approvals });
                 }
                 Err(violations) => denied.push(Denied { app: case.app.name.clone(), violations, verdicts }),
             }

@@ -13,6 +13,7 @@ mod act;
 pub mod config;
 mod decision;
 mod docker_config;
+mod ecr;
 mod error;
 mod facts;
 mod live;

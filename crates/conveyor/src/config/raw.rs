@@ -50,7 +50,9 @@ pub(super) struct AzureDevOps {
     pub(super) url: Option<String>,
 }
 
+/// A key that is not read here could be one that was to protect the environment: `approvals` for `approval`.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct EnvironmentEntry {
     /// The environment before this one; none for the first.
     pub(super) promotes_from: Option<String>,
@@ -63,7 +65,6 @@ pub(super) struct EnvironmentEntry {
     /// A registry other than the account's ECR.
     pub(super) registry: Option<Registry>,
     /// Whether Argo CD reconciles by itself or waits for a person.
-    #[serde(default)]
     pub(super) sync: Sync,
     /// The release's stage for this environment.
     pub(super) stage: Option<String>,
@@ -88,11 +89,10 @@ pub(super) enum MutableTags {
 }
 
 /// Whether the cluster follows the Ledger by itself.
-#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, Deserialize, JsonSchema)]
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Deserialize, JsonSchema)]
 #[serde(rename_all = "kebab-case")]
 pub enum Sync {
     /// Argo CD reconciles by itself.
-    #[default]
     Auto,
     /// A person presses Sync.
     Manual,
@@ -197,10 +197,6 @@ pub(super) const KNOWN_KEYS: &[(&[&str], &[&str])] = &[
     ),
     (&["ledger"], &["url", "branch"]),
     (&["azure_devops"], &["organization", "project", "url"]),
-    (
-        &["environments", "*"],
-        &["promotes_from", "account", "region", "role", "pull_role", "registry", "sync", "stage", "approval"],
-    ),
     (&["apps", "*"], &["repository", "build_definition", "release_definition", "branches", "ledger", "ec2"]),
     (&["apps", "*", "ledger"], &["manifest", "key", "argocd"]),
 ];

@@ -15,9 +15,11 @@ environments:
     account: "111111111111"
     region: ap-southeast-2
     role: "arn:aws:iam::111111111111:role/ConveyorDeployRole-dev"
+    sync: auto
   qa:
     promotes_from: dev
     registry: { url: "https://registry.example" }
+    sync: auto
     stage: QA
   prod:
     promotes_from: qa
@@ -48,36 +50,36 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     (
         "  max_age",
         "  max_ages",
-        23,
+        25,
         "environments.prod.approval: unknown field `max_ages`, expected one of `required`, `group`, `max_age`",
     ),
     (
         "require: []",
         "requires: []",
-        34,
+        36,
         "policy: unknown field `requires`, expected one of `rules`, `require`, `close_emergency_within`",
     ),
-    ("promotes_from: dev", "promotes_from: develop", 11, "there is no environment develop"),
+    ("promotes_from: dev", "promotes_from: develop", 12, "there is no environment develop"),
     ("  dev:\n", "  dev:\n    promotes_from: prod\n", 5, "no environment is the first: each promotes from another"),
-    ("promotes_from: dev", "promotes_from: qa", 11, "`promotes_from` goes in a circle: qa"),
+    ("promotes_from: dev", "promotes_from: qa", 12, "`promotes_from` goes in a circle: qa"),
     (
         "      group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"\n",
         "",
-        20,
+        22,
         "approval is required but no group is named that could give it",
     ),
     (
         "group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"",
         "group: Release Managers",
-        22,
+        24,
         "approval is required but no group is named that could give it",
     ),
-    ("required: 1", "required: 0", 18, "prod is synced by hand but nobody must approve"),
-    ("    stage: Prod\n", "", 14, "prod needs approval but names no stage of the release"),
+    ("required: 1", "required: 0", 20, "prod is synced by hand but nobody must approve"),
+    ("    stage: Prod\n", "", 16, "prod needs approval but names no stage of the release"),
     (
         "azure_devops: { organization: acme, project: forge }\n",
         "",
-        20,
+        22,
         "prod needs approval but no Azure DevOps is named that could tell",
     ),
     ("account: \"111111111111\"", "account: \"1111\"", 7, "\"1111\" is not an AWS account"),
@@ -90,43 +92,43 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     ),
     ("    region: ap-southeast-2\n    role", "    role", 6, "dev has no registry"),
     ("region: ap-southeast-2\n    role", "region: ap southeast\n    role", 8, "\"ap southeast\" is not an AWS region"),
-    ("https://registry.example", "http://registry.example", 12, "\"http://registry.example\" is not a server's URL"),
+    ("https://registry.example", "http://registry.example", 13, "\"http://registry.example\" is not a server's URL"),
     (
         "https://registry.example",
         "https://registry.example/forge",
-        12,
+        13,
         "\"https://registry.example/forge\" is not a registry's URL",
     ),
     (
         "https://registry.example",
         "https://ci:secret@registry.example",
-        12,
+        13,
         "\"https://*********@registry.example\" is not a server's URL",
     ),
-    ("https://registry.example", "registry.example", 12, "\"registry.example\" is not a server's URL"),
+    ("https://registry.example", "registry.example", 13, "\"registry.example\" is not a server's URL"),
     (
         "registry: { url: \"https://registry.example\"",
         "account: \"222222222222\"\n    registry: { url: \"https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com\"",
-        13,
+        14,
         "the registry is account 111111111111's, not account 222222222222's",
     ),
     (
         "https://registry.example\"",
         "https://registry.example\", mutable_tags: fine",
-        12,
+        13,
         "environments.qa.registry.mutable_tags: unknown variant `fine`, expected `detect-only`",
     ),
-    ("max_age: 24h", "max_age: a day", 23, "\"a day\" is not a length of time"),
-    ("max_age: 24h", "max_age: -24h", 23, "\"-24h\" is not a length of time"),
-    ("max_age: 24h", "max_age: 0s", 23, "\"0s\" is not a length of time"),
-    ("apps/web/{env}/", "apps/web/", 31, "all environments would share one manifest"),
-    ("apps/web/{env}/", "../{env}/", 31, "\"../dev/values.yaml\" is not a path in the Ledger"),
-    ("apps/web/{env}/", "/apps/{env}/", 31, "\"/apps/dev/values.yaml\" is not a path in the Ledger"),
-    ("key: image.tag", "key: images[0].tag", 32, "\"images[0].tag\" is not a key path"),
-    ("    build_definition: 57\n", "", 25, "web goes to prod, which is protected, but has no `build_definition`"),
-    ("    release_definition: 12\n", "", 25, "web goes to prod, which is protected, but has no `release_definition`"),
-    ("    branches: [refs/heads/main]\n", "", 25, "web names no branch whose builds may be moved"),
-    ("refs/heads/main", "main", 29, "\"main\" is not a branch's full name"),
+    ("max_age: 24h", "max_age: a day", 25, "\"a day\" is not a length of time"),
+    ("max_age: 24h", "max_age: -24h", 25, "\"-24h\" is not a length of time"),
+    ("max_age: 24h", "max_age: 0s", 25, "\"0s\" is not a length of time"),
+    ("apps/web/{env}/", "apps/web/", 33, "all environments would share one manifest"),
+    ("apps/web/{env}/", "../{env}/", 33, "\"../dev/values.yaml\" is not a path in the Ledger"),
+    ("apps/web/{env}/", "/apps/{env}/", 33, "\"/apps/dev/values.yaml\" is not a path in the Ledger"),
+    ("key: image.tag", "key: images[0].tag", 34, "\"images[0].tag\" is not a key path"),
+    ("    build_definition: 57\n", "", 27, "web goes to prod, which is protected, but has no `build_definition`"),
+    ("    release_definition: 12\n", "", 27, "web goes to prod, which is protected, but has no `release_definition`"),
+    ("    branches: [refs/heads/main]\n", "", 27, "web names no branch whose builds may be moved"),
+    ("refs/heads/main", "main", 31, "\"main\" is not a branch's full name"),
     ("branch: main", "branch: \"-main\"", 3, "\"-main\" is not a branch"),
     (
         "https://dev.azure.com/acme",
@@ -143,27 +145,35 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     (
         "sync: manual",
         "sync: manually",
-        18,
+        20,
         "environments.prod.sync: unknown variant `manually`, expected `auto` or `manual`",
     ),
-    ("  web:", "  Web:", 25, "\"Web\" is not an app"),
-    ("  web:", "  web: {}\n  web:", 25, "apps.web: missing field `repository`"),
-    ("repository: forge/web", "repository: Forge/Web", 26, "\"Forge/Web\" is not a repository"),
+    ("  web:", "  Web:", 27, "\"Web\" is not an app"),
+    ("  web:", "  web: {}\n  web:", 27, "apps.web: missing field `repository`"),
+    ("repository: forge/web", "repository: Forge/Web", 28, "\"Forge/Web\" is not a repository"),
     ("support: \"#platform-support\"", "support: #platform-support", 2, "nobody is named for support"),
     (
         "    region: ap-southeast-2\n    sync",
         "   region: ap-southeast-2\n    sync",
-        17,
+        19,
         "did not find expected key, while parsing a block mapping at line 6 column 3",
     ),
     ("environments:\n", "environments: [\n", 5, "environments: invalid type: sequence, expected a mapping"),
     ("apps:\n", "applications:\n", 1, "missing field `apps`"),
-    ("require: []", "require: [Sunny Day]", 34, "\"Sunny Day\" is not a rule's id"),
-    ("require: []", "rules: ../policy", 34, "\"../policy\" is not a path in the Ledger"),
-    ("sync: manual", "sync: manual\n    sync: auto", 18, "environments.prod: duplicate field `sync`"),
+    ("require: []", "require: [Sunny Day]", 36, "\"Sunny Day\" is not a rule's id"),
+    ("require: []", "rules: ../policy", 36, "\"../policy\" is not a path in the Ledger"),
+    ("    sync: auto\n  qa", "  qa", 7, "environments.dev: missing field `sync`"),
+    (
+        "    approval:",
+        "    approvals:",
+        22,
+        "environments.prod: unknown field `approvals`, expected one of `promotes_from`, `account`, `region`, `role`, \
+         `registry`, `sync`, `stage`, `approval`",
+    ),
+    ("sync: manual", "sync: manual\n    sync: auto", 20, "environments.prod: duplicate field `sync`"),
     (
         "apps:\n",
-        "  dev: { account: \"444444444444\", region: ap-southeast-2 }\napps:\n",
+        "  dev: { account: \"444444444444\", region: ap-southeast-2, sync: auto }\napps:\n",
         6,
         "environments: duplicate field `dev`",
     ),
@@ -200,9 +210,9 @@ fn an_error_is_a_sentence_a_picture_and_what_to_write() {
         bad(&with("promotes_from: dev", "promotes_from: develop")).to_string(),
         "\
 there is no environment develop
-  --> conveyor.yaml:11:20
+  --> conveyor.yaml:12:20
    |
-11 |     promotes_from: develop
+12 |     promotes_from: develop
    |                    ^^^^^^^
    |
    = help: write one of dev, prod, qa"
@@ -211,9 +221,9 @@ there is no environment develop
         bad(&with("      group: \"6f1c2b9e-7a54-4d0b-9c3f-2f8e5d1a7b60\"\n", "")).to_string(),
         "\
 approval is required but no group is named that could give it
-  --> conveyor.yaml:20:5
+  --> conveyor.yaml:22:5
    |
-20 |     approval:
+22 |     approval:
    |     ^^^^^^^^
    |
    = help: write the group's GUID: `group: \"xxxxxxxx-xxxx-…\"`"
@@ -222,9 +232,9 @@ approval is required but no group is named that could give it
         bad(&with("apps/web/{env}/", "../{env}/")).to_string(),
         "\
 \"../dev/values.yaml\" is not a path in the Ledger
-  --> conveyor.yaml:31:17
+  --> conveyor.yaml:33:17
    |
-31 |       manifest: \"../{env}/values.yaml\"
+33 |       manifest: \"../{env}/values.yaml\"
    |                 ^^^^^^^^^^^^^^^^^^^^^^
    |
    = help: write segments of letters, digits, . _ - joined by /, no . or .. or .git among them"
@@ -233,9 +243,9 @@ approval is required but no group is named that could give it
         bad(&with("https://registry.example", "https://ci:hunter2@registry.example")).to_string(),
         "\
 \"https://**********@registry.example\" is not a server's URL
-  --> conveyor.yaml:12:22
+  --> conveyor.yaml:13:22
    |
-12 |     registry: { url: \"https://**********@registry.example\" }
+13 |     registry: { url: \"https://**********@registry.example\" }
    |                      ^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^^
    |
    = help: write https://HOST[:PORT], without user, query or fragment; http only on loopback"
@@ -261,11 +271,11 @@ fn what_is_no_text_or_too_much_of_it_is_refused() {
 
 #[test]
 fn an_unknown_key_is_a_warning_where_nobody_is_protected_by_it() {
-    let text = with("stage: QA", "stage: QA\n    colour: blue")
+    let text = with("    branches: [refs/heads/main]", "    branches: [refs/heads/main]\n    colour: blue")
         .replacen("version: 1", "version: 1\nfuture: { a: 1 }", 1)
         .replacen("key: image.tag", "key: image.tag\n      path: x", 1);
     let config = Config::parse(text.as_bytes()).unwrap();
-    assert_eq!(config.unknown_keys, ["future", "environments.qa.colour", "apps.web.ledger.path"]);
+    assert_eq!(config.unknown_keys, ["future", "apps.web.colour", "apps.web.ledger.path"]);
     assert!(Config::parse(GOOD.as_bytes()).unwrap().unknown_keys.is_empty());
 }
 
@@ -321,8 +331,8 @@ version: 1
 support: us
 ledger: { url: \"file:///srv/ledger.git\", branch: main }
 environments:
-  dev: { registry: { url: \"http://127.0.0.1:5000\", mutable_tags: detect-only } }
-  qa: { promotes_from: dev, account: 011111111111, region: cn-north-1 }
+  dev: { registry: { url: \"http://127.0.0.1:5000\", mutable_tags: detect-only }, sync: auto }
+  qa: { promotes_from: dev, account: 011111111111, region: cn-north-1, sync: auto }
 apps: {}
 ";
     let config = Config::parse(text.as_bytes()).unwrap();

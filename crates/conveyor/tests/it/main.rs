@@ -15,4 +15,5 @@ mod promote;
 mod races;
 mod record;
 mod refusals;
+mod trust;
 mod world;

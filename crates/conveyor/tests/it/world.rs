@@ -95,8 +95,8 @@ support: "#platform-support"
 ledger: {{ url: "{LEDGER}", branch: main }}
 azure_devops: {{ organization: acme, project: forge }}
 environments:
-  dev: {{ registry: {{ url: "https://dev.example" }} }}
-  qa: {{ promotes_from: dev, registry: {{ url: "https://qa.example" }}, stage: QA }}
+  dev: {{ registry: {{ url: "https://dev.example" }}, sync: auto }}
+  qa: {{ promotes_from: dev, registry: {{ url: "https://qa.example" }}, sync: auto, stage: QA }}
   prod-wealth:
     promotes_from: qa
     registry: {{ url: "https://prod-wealth.example" }}
