@@ -101,11 +101,16 @@ impl Store {
             let line = String::from_utf8_lossy(line);
             let (row, name) = line.split_once('\t').ok_or_else(garbled)?;
             let row = parse_row(row).ok_or_else(garbled)?;
-            let path = folder.map_or_else(|| name.parse(), |folder| format!("{folder}/{name}").parse());
-            let path = path.map_err(|_| match folder {
-                Some(folder) => LedgerError::OddName { folder: folder.clone(), name: Said::new(name) },
-                None => garbled(),
-            })?;
+            let path = match folder {
+                None => match name.parse() {
+                    Ok(path) => path,
+                    // A neighbour of what was asked for.
+                    Err(_) => continue,
+                },
+                Some(folder) => format!("{folder}/{name}")
+                    .parse()
+                    .map_err(|_| LedgerError::OddName { folder: folder.clone(), name: Said::new(name) })?,
+            };
             // A tree with two entries of one name is read differently by different programs.
             if rows.insert(path, row).is_some() {
                 return Err(garbled());
