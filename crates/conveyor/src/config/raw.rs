@@ -50,7 +50,7 @@ pub(super) struct AzureDevOps {
     pub(super) url: Option<String>,
 }
 
-/// A key that is not read here could be one that was to protect the environment: `approvals` for `approval`.
+// A key that nobody reads could be one that was to protect the environment: `approvals` for `approval`.
 #[derive(Debug, Deserialize, JsonSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct EnvironmentEntry {

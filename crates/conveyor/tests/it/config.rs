@@ -153,9 +153,9 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     ("repository: forge/web", "repository: Forge/Web", 28, "\"Forge/Web\" is not a repository"),
     ("support: \"#platform-support\"", "support: #platform-support", 2, "nobody is named for support"),
     (
-        "    region: ap-southeast-2\n    sync",
-        "   region: ap-southeast-2\n    sync",
-        19,
+        "    stage: Prod\n",
+        "   stage: Prod\n",
+        21,
         "did not find expected key, while parsing a block mapping at line 6 column 3",
     ),
     ("environments:\n", "environments: [\n", 5, "environments: invalid type: sequence, expected a mapping"),
