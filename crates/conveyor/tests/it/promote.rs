@@ -337,6 +337,7 @@ async fn other_bytes_are_noticed_on_both_sides() {
     // Moved at the source.
     let forge = Forge::new();
     arrived_before(&forge, APP, 48213, "qa").await;
+    forge.put("dev", APP, 48212, &other).await;
     forge.registry("dev").force_tag(&word("forge/payments-api"), &word("48213"), other.digest());
     let done = forge.client().promote(&[(APP, 48213)], "qa").await;
     assert!(
