@@ -17,7 +17,10 @@ use std::{fmt, path::PathBuf, time::Duration};
 use async_trait::async_trait;
 use guarded_http::Credentials;
 use release::{CommitId, ParseError};
-use tokio::sync::{Mutex, MutexGuard};
+use tokio::{
+    sync::{Mutex, MutexGuard},
+    time::timeout,
+};
 
 use self::store::Store;
 use crate::{Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Unanswered};
@@ -31,7 +34,8 @@ pub struct Settings {
     pub identity: Identity,
     /// What the Ledger's origin is told, and no other; never used for `file://`.
     pub credentials: Credentials,
-    /// How long one run of the program may take.
+    /// How long one run of the program may take. A call may wait for others four times as long, and a call that reads
+    /// may run the program for as long again; a push is a handful of runs.
     pub timeout: Duration,
 }
 
@@ -104,12 +108,22 @@ impl Program {
     }
 
     async fn lease(&self) -> Result<Lease<'_>, LedgerError> {
-        let mut slot = self.store.lock().await;
+        let mut slot = self.limited("waiting for other calls", async { Ok(self.store.lock().await) }).await?;
         let store = match slot.take() {
             Some(store) => store,
             None => Store::create(&self.url, &self.settings).await?,
         };
         Ok(Lease { slot, store })
+    }
+
+    /// A step of many runs, or none, that ends in time all the same.
+    async fn limited<T>(
+        &self,
+        operation: &'static str,
+        step: impl Future<Output = Result<T, LedgerError>>,
+    ) -> Result<T, LedgerError> {
+        let after = self.settings.timeout.saturating_mul(4);
+        timeout(after, step).await.unwrap_or(Err(LedgerError::TimedOut { operation, after }))
     }
 }
 
@@ -137,31 +151,31 @@ impl Lease<'_> {
 impl Remote for Program {
     async fn head(&self, branch: &Branch) -> Result<CommitId, LedgerError> {
         let lease = self.lease().await?;
-        let head = lease.store.fetch_branch(branch, 1).await;
+        let head = self.limited("looking for the branch's head", lease.store.fetch_branch(branch, 1)).await;
         lease.end(head)
     }
 
     async fn read(&self, at: &CommitId, paths: &[RepoPath]) -> Result<Vec<Option<Found>>, LedgerError> {
         let lease = self.lease().await?;
-        let found = lease.store.read(at, paths).await;
+        let found = self.limited("reading files", lease.store.read(at, paths)).await;
         lease.end(found)
     }
 
     async fn list(&self, at: &CommitId, folder: &RepoPath) -> Result<Vec<Entry>, LedgerError> {
         let lease = self.lease().await?;
-        let entries = lease.store.list(at, folder).await;
+        let entries = self.limited("listing a folder", lease.store.list(at, folder)).await;
         lease.end(entries)
     }
 
     async fn history(&self, branch: &Branch, path: &RepoPath, limit: usize) -> Result<Vec<Meta>, LedgerError> {
         let lease = self.lease().await?;
-        let commits = lease.store.history(branch, path, limit).await;
+        let commits = self.limited("reading history", lease.store.history(branch, path, limit)).await;
         lease.end(commits)
     }
 
     async fn commit(&self, id: &CommitId) -> Result<Meta, LedgerError> {
         let lease = self.lease().await?;
-        let commit = lease.store.commit(id).await;
+        let commit = self.limited("reading a commit", lease.store.commit(id)).await;
         lease.end(commit)
     }
 
@@ -173,7 +187,7 @@ impl Remote for Program {
 
     async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
         let lease = self.lease().await?;
-        let commit = lease.store.landed(branch, push).await;
+        let commit = self.limited("looking for a push", lease.store.landed(branch, push)).await;
         lease.end(commit)
     }
 }

@@ -262,6 +262,32 @@ async fn a_git_that_hangs_is_ended_in_time_and_its_locks_are_in_nobody_s_way() {
 }
 
 #[tokio::test]
+async fn a_call_of_many_slow_runs_ends_in_time() {
+    let server = Server::with_manifests();
+    for number in 0..20 {
+        server.import(format!("M 100644 inline noise\ndata 2\n{number:02}\n").as_bytes());
+    }
+    // Each run is quick enough, and one for each commit is too many.
+    let slow = Script::new("sleep 0.3\nexec git \"$@\"");
+    let settings = Settings { timeout: Duration::from_secs(1), ..slow.settings() };
+    let history = Program::new(server.url(), settings).history(&main(), &path("noise"), 99).await;
+    assert!(matches!(history, Err(LedgerError::TimedOut { .. })), "{history:?}");
+}
+
+#[tokio::test]
+async fn a_call_waits_for_others_no_longer_than_it_may_take() {
+    let stuck = Script::new("exec sleep 600");
+    let settings = Settings { timeout: Duration::from_millis(200), ..stuck.settings() };
+    let client = Program::new(Server::new().url(), settings);
+    let main = main();
+    let calls = futures_util::future::join_all((0..12).map(|_| client.head(&main))).await;
+    let waited = |call: &Result<_, LedgerError>| {
+        matches!(call, Err(LedgerError::TimedOut { operation: "waiting for other calls", .. }))
+    };
+    assert!(calls.iter().any(waited) && !calls.iter().all(waited), "{calls:?}");
+}
+
+#[tokio::test]
 async fn memory_gives_the_ids_that_git_gives() {
     let server = Repository::new();
     let files = [("a", "1"), ("a-b", "2"), ("dir/x", "3"), ("dir.txt", "4"), ("dir0", "5"), ("dir/sub/y", "")];
