@@ -166,7 +166,7 @@ impl Copying<'_> {
         };
         let jobs = self.options.jobs.get();
         let planner = Planner { from: self.from, to: self.to, jobs, referrers: self.options.referrers };
-        let Plan { root, manifests, referrers, blobs, foreign } = planner.plan(digest).await?;
+        let Plan { root, manifests, referrers, blobs, foreign, .. } = planner.plan(digest).await?;
         // The root waits for its tag, unless that is there or a referrer lists the root as a part of its own.
         let is_part = manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest));
         let mut stored: BTreeSet<Digest> = manifests.keys().copied().collect();

@@ -11,6 +11,8 @@ use crate::{CopyError, Descriptor, GraphError, Manifest, side::Side};
 pub(crate) const MAX_DEPTH: usize = 4;
 /// Manifests and blobs of one copy.
 pub(crate) const MAX_NODES: usize = 10_000;
+/// Bytes of all manifests of one copy, which are held at once.
+pub(crate) const MAX_BYTES: u64 = 64 << 20;
 /// Referrers of one manifest.
 const MAX_REFERRERS: usize = 1_000;
 /// Referrers, and referrers of those: a signature of an SBOM.
@@ -30,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) blobs: BTreeMap<Digest, Descriptor>,
     /// The foreign layers that are left out.
     pub(crate) foreign: BTreeSet<Digest>,
+    /// Bytes of the manifests that were read.
+    bytes: u64,
 }
 
 pub(crate) struct Planner<'a> {
@@ -49,6 +53,8 @@ struct Step {
 
 struct Referrer {
     subject: Digest,
+    /// Its size as the list gives it, which nobody has checked.
+    size: u64,
     /// Whether the destination lists it too.
     listed: bool,
 }
@@ -92,14 +98,12 @@ impl Planner<'_> {
             if depth == MAX_DEPTH {
                 return Err(GraphError::TooDeep.into());
             }
-            if seen.len() + plan.blobs.len() > MAX_NODES {
-                return Err(GraphError::TooMany.into());
-            }
-            let looks = stream::iter(level).map(|step| self.look(step)).buffered(self.jobs);
-            let looked: Vec<(Step, Found)> = looks.try_collect().await?;
+            plan.make_room(level.iter().map(Step::expected).sum())?;
+            let mut looks = stream::iter(level).map(|step| self.look(step)).buffered(self.jobs);
             level = Vec::new();
-            for (step, found) in looked {
+            while let Some((step, found)) = looks.try_next().await? {
                 let manifest = found.manifest();
+                plan.make_room((manifest.bytes().len() as u64).saturating_sub(step.expected()))?;
                 if step.referrer.as_ref().is_some_and(|referrer| subject_of(manifest) != Some(referrer.subject)) {
                     continue;
                 }
@@ -107,6 +111,9 @@ impl Planner<'_> {
                 let below = |child: &Descriptor| Step { digest: child.digest, size: Some(child.size), referrer: None };
                 level.extend(manifest.children().iter().map(below));
                 plan.add(&step, found)?;
+                if seen.len() + level.len() + plan.blobs.len() > MAX_NODES {
+                    return Err(GraphError::TooMany.into());
+                }
             }
         }
         Ok(fresh)
@@ -131,8 +138,15 @@ impl Planner<'_> {
 
     /// The referrers that the source lists.
     async fn referrers_of(&self, subjects: Vec<Digest>) -> Result<Vec<Step>, CopyError> {
-        let lists = stream::iter(subjects).map(|subject| self.referrers_of_one(subject)).buffered(self.jobs);
-        Ok(lists.try_collect::<Vec<_>>().await?.into_iter().flatten().collect())
+        let mut lists = stream::iter(subjects).map(|subject| self.referrers_of_one(subject)).buffered(self.jobs);
+        let mut steps = Vec::new();
+        while let Some(more) = lists.try_next().await? {
+            steps.extend(more);
+            if steps.len() > MAX_NODES {
+                return Err(GraphError::TooMany.into());
+            }
+        }
+        Ok(steps)
     }
 
     async fn referrers_of_one(&self, subject: Digest) -> Result<Vec<Step>, CopyError> {
@@ -144,12 +158,20 @@ impl Planner<'_> {
             return Ok(Vec::new());
         }
         let there: BTreeSet<Digest> = self.to.referrers(subject).await?.iter().map(|known| known.digest).collect();
-        let step = |Descriptor { digest, .. }: Descriptor| Step {
+        let step = |Descriptor { digest, size, .. }: Descriptor| Step {
             digest,
             size: None,
-            referrer: Some(Referrer { subject, listed: there.contains(&digest) }),
+            referrer: Some(Referrer { subject, size, listed: there.contains(&digest) }),
         };
         Ok(listed.into_iter().map(step).collect())
+    }
+}
+
+impl Step {
+    /// How many bytes it has, as far as is known before it is read.
+    fn expected(&self) -> u64 {
+        let size = self.size.or_else(|| Some(self.referrer.as_ref()?.size)).unwrap_or_default();
+        size.min(Manifest::MAX_SIZE as u64)
     }
 }
 
@@ -162,6 +184,11 @@ impl Found {
 }
 
 impl Plan {
+    fn make_room(&mut self, bytes: u64) -> Result<(), GraphError> {
+        self.bytes = self.bytes.saturating_add(bytes);
+        if self.bytes > MAX_BYTES { Err(GraphError::TooLarge) } else { Ok(()) }
+    }
+
     /// Notes a manifest and the blobs that it needs.
     fn add(&mut self, step: &Step, found: Found) -> Result<(), GraphError> {
         for blob in found.manifest().blobs() {

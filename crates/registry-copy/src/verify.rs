@@ -6,7 +6,7 @@ use release::{Digest, Repository};
 use crate::{
     CopyError, Descriptor, GraphError, Manifest, Registry, RegistryError,
     checked::checked,
-    plan::{MAX_DEPTH, MAX_NODES},
+    plan::{MAX_BYTES, MAX_DEPTH, MAX_NODES},
     side::expect,
 };
 
@@ -24,6 +24,7 @@ pub async fn verify(registry: &dyn Registry, repository: &Repository, digest: &D
     let mut seen = BTreeSet::new();
     let mut blobs = Vec::new();
     let mut level = vec![(*digest, None)];
+    let mut bytes = 0_u64;
     for depth in 0.. {
         level.retain(|(digest, _)| seen.insert(*digest));
         if level.is_empty() {
@@ -31,6 +32,10 @@ pub async fn verify(registry: &dyn Registry, repository: &Repository, digest: &D
         }
         if depth == MAX_DEPTH {
             return Err(GraphError::TooDeep.into());
+        }
+        bytes = level.iter().filter_map(|(_, size)| *size).fold(bytes, u64::saturating_add);
+        if bytes > MAX_BYTES {
+            return Err(GraphError::TooLarge.into());
         }
         let reads = stream::iter(level).map(|(digest, size)| reader.manifest(digest, size)).buffered(JOBS);
         let manifests: Vec<Manifest> = reads.try_collect().await?;

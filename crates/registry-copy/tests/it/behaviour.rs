@@ -2,15 +2,17 @@ use std::{collections::BTreeMap, num::NonZeroUsize, sync::Mutex, time::Duration}
 
 use bytes::Bytes;
 use registry_copy::{
-    CopyError, Descriptor, Destination, GraphError, InMemory, Manifest, Observer, Options, Outcome, Put, Registry,
-    RegistryError, Source, TagRule, Transfer, copy,
+    CopyError, Destination, GraphError, InMemory, Manifest, Observer, Options, Outcome, Put, Registry, RegistryError,
+    Source, TagRule, Transfer, copy,
     faults::{Fault, Faulty, Method},
     pin, verify,
 };
 use release::{Digest, Repository};
 use tokio::time::Instant;
 
-use crate::corpus::{Corpus, IMAGE, LAYER, Tree, describe, image, json, platforms, registry, repository, tag};
+use crate::corpus::{
+    Corpus, IMAGE, LAYER, Tree, describe, image, json, platforms, registry, repository, store_blob, tag,
+};
 
 /// Copies within a minute.
 pub(crate) async fn run(from: &dyn Registry, digest: Digest, to: &dyn Registry) -> Result<Outcome, CopyError> {
@@ -177,11 +179,6 @@ async fn foreign_layers_stay_and_are_counted() {
     let transfer = copied(run(&from, manifest.digest(), &to).await.unwrap());
     assert_eq!((transfer.blobs.foreign, transfer.blobs.copied), (1, 1));
     verify(&to, &repository(), &manifest.digest()).await.unwrap();
-}
-
-async fn store_blob(registry: &dyn Registry, blob: &Descriptor, bytes: &'static [u8]) {
-    let chunks = futures_util::stream::iter([Ok(Bytes::from_static(bytes))]);
-    registry.put_blob(&repository(), blob, Box::pin(chunks)).await.unwrap();
 }
 
 #[tokio::test(start_paused = true)]

@@ -119,6 +119,11 @@ impl Corpus {
     }
 }
 
+pub(crate) async fn store_blob(registry: &dyn Registry, blob: &Descriptor, bytes: &'static [u8]) {
+    let chunks = futures_util::stream::iter([Ok(Bytes::from_static(bytes))]);
+    registry.put_blob(&repository(), blob, Box::pin(chunks)).await.unwrap();
+}
+
 pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
     let digest = Digest::of(bytes);
     Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64, artifact_type: None }

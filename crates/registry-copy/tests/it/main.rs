@@ -16,6 +16,7 @@ mod http;
 mod http_real;
 mod layout;
 mod liars;
+mod limits;
 mod manifest;
 mod properties;
 mod repair;
