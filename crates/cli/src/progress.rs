@@ -5,6 +5,7 @@ use std::{
 };
 
 use conveyor::{
+    Error,
     registry_copy::{CopyError, Observer},
     release::Digest,
 };
@@ -27,11 +28,13 @@ struct State {
     bytes: u64,
     moved: u64,
     told: Instant,
+    /// When a failure was last told.
+    failed: Option<Instant>,
 }
 
 impl Progress {
     pub(crate) fn new(flags: &Common) -> Self {
-        let state = Mutex::new(State { bytes: 0, moved: 0, told: Instant::now() });
+        let state = Mutex::new(State { bytes: 0, moved: 0, told: Instant::now(), failed: None });
         Self { quiet: flags.quiet, verbose: flags.verbose, state }
     }
 
@@ -48,7 +51,7 @@ impl Progress {
 
 impl Observer for Progress {
     fn planned(&self, blobs: u64, bytes: u64) {
-        self.with(|state| *state = State { bytes, moved: 0, told: Instant::now() });
+        self.with(|state| *state = State { bytes, moved: 0, told: Instant::now(), ..*state });
         if blobs > 0 {
             self.say(&format!("copying {blobs} blobs, {}", mebibytes(bytes)));
         }
@@ -75,6 +78,22 @@ impl Observer for Progress {
     fn stored(&self, blob: &Digest) {
         if self.verbose {
             self.say(&format!("stored {blob}"));
+        }
+    }
+}
+
+impl conveyor::Observer for Progress {
+    /// The first failure is told at once, so that nobody waits for what a look would mend.
+    fn again(&self, because: &Error, _: Duration) {
+        let mut tell = false;
+        self.with(|state| {
+            tell = self.verbose || state.failed.is_none_or(|told| told.elapsed() >= PAUSE);
+            if tell {
+                state.failed = Some(Instant::now());
+            }
+        });
+        if tell {
+            self.say(&format!("trying again: {}", conveyor::chain(because)));
         }
     }
 }

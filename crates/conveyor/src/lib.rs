@@ -30,7 +30,7 @@ pub use live::Live;
 pub use outcome::{Denied, Outcome};
 pub use scene::Wanted;
 pub use sequence::{check, copy_artifacts, promote, publish, update_ledger};
-pub use world::{Connect, World};
+pub use world::{Connect, Observer, World};
 
 /// The crates whose types stand in this crate's interface.
 pub use {azure_devops, guarded_http, ledger, policy, record, registry_copy, release};

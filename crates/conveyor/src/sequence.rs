@@ -167,6 +167,7 @@ async fn until_it_holds(
             return ended;
         }
         if let Err(error) = ended {
+            world.observer.again(&error, wait);
             last = error;
         }
         sleep(wait).await;

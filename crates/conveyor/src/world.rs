@@ -1,9 +1,9 @@
-use std::{fmt, sync::Arc};
+use std::{fmt, sync::Arc, time::Duration};
 
 use azure_devops::AzureDevOps;
 use jiff::Timestamp;
 use ledger::Remote;
-use registry_copy::{Observer, Registry};
+use registry_copy::Registry;
 use release::{Actor, Authority, RunId};
 use tokio::time::Instant;
 
@@ -23,7 +23,7 @@ pub struct World<'a> {
     pub connect: &'a dyn Connect,
     /// A local conveyor.yaml instead of the Ledger's; nothing is written then.
     pub config: Option<&'a [u8]>,
-    /// Sees what a progress bar shows.
+    /// Sees how it goes on.
     pub observer: &'a dyn Observer,
     /// The time of day, for the record and for permits.
     pub now: &'a (dyn Fn() -> Timestamp + Send + Sync),
@@ -42,6 +42,16 @@ impl fmt::Debug for World<'_> {
         f.debug_struct("World").field("place", self.place).field("run", &self.run).finish_non_exhaustive()
     }
 }
+
+/// Sees how a sequence goes on: the copies, and what is tried again. `()` sees nothing.
+pub trait Observer: registry_copy::Observer {
+    /// After this failure the sequence begins again, in `pause`.
+    fn again(&self, because: &Error, pause: Duration) {
+        let _ = (because, pause);
+    }
+}
+
+impl Observer for () {}
 
 /// Opens servers. Each gets its own credentials and no others.
 pub trait Connect: Send + Sync {

@@ -170,6 +170,28 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "environments.prod: unknown field `approvals`, expected one of `promotes_from`, `account`, `region`, `role`, \
          `registry`, `sync`, `stage`, `approval`",
     ),
+    (
+        "account: \"333333333333\"",
+        "account: \"111111111111\"",
+        18,
+        "dev and prod share the registry 111111111111.dkr.ecr.ap-southeast-2.amazonaws.com",
+    ),
+    (
+        "https://registry.example",
+        "https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com:443",
+        13,
+        "dev and qa share the registry 111111111111.dkr.ecr.ap-southeast-2.amazonaws.com",
+    ),
+    (
+        "apps/web/{env}/values.yaml",
+        "records/{env}/web.json",
+        33,
+        "records/dev/web.json is in the folder of the records",
+    ),
+    ("apps/web/{env}/values.yaml", "policy/{env}.yaml", 33, "policy/dev.yaml is in the folder of the rules"),
+    ("require: []", "rules: apps/web/prod/", 33, "apps/web/prod/values.yaml is in the folder of the rules"),
+    ("require: []", "rules: records/policy", 36, "records/policy is in the folder of the records"),
+    ("require: []", "rules: conveyor.yaml", 36, "conveyor.yaml is this very file"),
     ("sync: manual", "sync: manual\n    sync: auto", 20, "environments.prod: duplicate field `sync`"),
     (
         "apps:\n",
@@ -178,6 +200,23 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "environments: duplicate field `dev`",
     ),
 ];
+
+/// The good file with one app more, in front of the others by its name but behind them in the file.
+fn with_api(repository: &str, manifest: &str, key: &str) -> String {
+    let app = format!(
+        "\
+  api:
+    repository: {repository}
+    build_definition: 58
+    release_definition: 13
+    branches: [refs/heads/main]
+    ledger:
+      manifest: \"{manifest}\"
+      key: {key}
+"
+    );
+    with("policy:\n", &(app + "policy:\n"))
+}
 
 fn bad(text: &str) -> ConfigError {
     Config::parse(text.as_bytes()).expect_err(text)
@@ -202,6 +241,24 @@ fn each_mistake_is_shown_on_its_line() {
         assert!(!error.help.is_empty() && shown.contains(&format!("= help: {}", error.help)), "{shown}");
         assert!(!shown.contains("secret"), "{shown}");
     }
+}
+
+#[test]
+fn two_apps_do_not_share_what_is_one_s_own() {
+    Config::parse(with_api("forge/api", "apps/api/{env}/values.yaml", "image.tag").as_bytes()).unwrap();
+    Config::parse(with_api("forge/api", "apps/web/{env}/values.yaml", "api.tag").as_bytes()).unwrap();
+    let one = [
+        ("forge/web", "apps/api/{env}/values.yaml", 36, "web and api share the repository forge/web"),
+        ("forge/api", "apps/web/{env}/values.yaml", 41, "web and api share image.tag of apps/web/dev/values.yaml"),
+    ];
+    for (repository, manifest, line, message) in one {
+        let error = bad(&with_api(repository, manifest, "image.tag"));
+        assert_eq!((error.line(), &*error.message), (line, message));
+    }
+    // One app's manifest in one environment is the other's in another.
+    let crossed =
+        with_api("forge/api", "at/{env}/qa", "image.tag").replacen("apps/web/{env}/values.yaml", "at/dev/{env}", 1);
+    assert_eq!(bad(&crossed).message, "web and api share image.tag of at/dev/qa");
 }
 
 #[test]
@@ -308,7 +365,7 @@ fn a_whole_file_says_what_it_says() {
     assert_eq!(config.unknown_keys, [""; 0]);
     assert_eq!(config.support, "#platform-support");
     assert_eq!(config.ledger.branch.to_string(), "refs/heads/main");
-    assert_eq!(config.policy.rules.as_str(), "policy");
+    assert_eq!((config.policy.rules.as_str(), config.policy.explicit), ("policy", true));
     let (qa, prod) = (&config.environments[&word("qa")], &config.environments[&word("prod-wealth")]);
     assert_eq!(qa.registry.to_string(), "222222222222.dkr.ecr.ap-southeast-2.amazonaws.com");
     assert_eq!((qa.promotes_from.clone(), qa.sync, qa.approval.required), (Some(word("dev")), Sync::Auto, 0));
@@ -342,6 +399,7 @@ apps: {}
     assert_eq!(qa.registry.to_string(), "011111111111.dkr.ecr.cn-north-1.amazonaws.com.cn", "a zero in front stays");
     assert_eq!((qa.sync, qa.approval.required), (Sync::Auto, 0));
     assert!(config.azure_devops.is_none() && config.policy.require.is_empty());
+    assert_eq!((config.policy.rules.as_str(), config.policy.explicit), ("policy", false));
 }
 
 #[test]

@@ -111,6 +111,8 @@ impl Observer for Withdraw {
     }
 }
 
+impl conveyor::Observer for Withdraw {}
+
 #[tokio::test(start_paused = true)]
 async fn an_approval_that_is_gone_after_the_copy_leaves_the_ledger_alone() {
     let forge = Forge::new();

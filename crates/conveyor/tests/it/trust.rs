@@ -1,11 +1,16 @@
 //! What a run believes, and what it tells of what it saw.
 
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
+
 use conveyor::{Error, Outcome};
 use policy::BUILD_ON_RECORD;
 
 use crate::{
     promote::arrived_before,
-    world::{APPS, Client, Forge, Sequence, build, config, word},
+    world::{APPS, Client, Faults, Forge, Sequence, build, config, word},
 };
 
 const APP: &str = APPS[0];
@@ -90,4 +95,29 @@ async fn a_preview_tells_of_a_newer_build() {
     let Ok(Outcome::Superseded { found, wanted, .. }) = &done.outcome else { panic!("{done:?}") };
     assert_eq!((found.as_str(), wanted.as_str()), ("48213", "48200"));
     assert_eq!(done.account.apps[&word(APP)].build, build(48200));
+}
+
+/// Hears what is tried again.
+#[derive(Default)]
+struct Heard(Arc<Mutex<Vec<String>>>);
+
+impl registry_copy::Observer for Heard {}
+
+impl conveyor::Observer for Heard {
+    fn again(&self, because: &Error, _: Duration) {
+        self.0.lock().unwrap().push(because.to_string());
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_is_tried_again_is_told() {
+    let forge = Forge::new();
+    forge.built(APP, 48213).await;
+    let heard = Heard::default();
+    let told = Arc::clone(&heard.0);
+    let faults = Faults { ledger: [(0, ledger::faults::Fault::NotSent)].into(), ..Faults::default() };
+    let client = Client { observer: Box::new(heard), ..forge.client_with(faults) };
+    let done = client.promote(&[(APP, 48213)], "dev").await;
+    assert!(matches!(done.outcome, Ok(Outcome::Updated)), "{done:?}");
+    assert_eq!(told.lock().unwrap().len(), 1);
 }

@@ -25,7 +25,7 @@ use conveyor::{
 use guarded_http::HttpError;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Branch, Remote, RepoPath, memory::Repository};
-use registry_copy::{InMemory, Layout, Observer, Registry, TagRule, faults::Faulty};
+use registry_copy::{InMemory, Layout, Registry, TagRule, faults::Faulty};
 use release::{Actor, Authority, BuildId, CommitId, Digest, RunId};
 use tokio::{task::yield_now, time::Instant};
 
@@ -416,7 +416,7 @@ pub(crate) struct Client<'f> {
     pub(crate) run: RunId,
     pub(crate) release: Option<u64>,
     pub(crate) config: Option<String>,
-    pub(crate) observer: Box<dyn Observer>,
+    pub(crate) observer: Box<dyn conveyor::Observer>,
     pub(crate) expect: Option<Digest>,
     pub(crate) dry_run: bool,
     pub(crate) patience: Duration,
