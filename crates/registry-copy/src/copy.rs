@@ -85,6 +85,8 @@ pub struct Transfer {
     pub bytes: u64,
     /// Referrers that were stored.
     pub referrers: u64,
+    /// Referrers that the source lists but does not have; they were left out.
+    pub dangling: u64,
 }
 
 /// Blobs, counted by what became of them.
@@ -166,7 +168,7 @@ impl Copying<'_> {
         };
         let jobs = self.options.jobs.get();
         let planner = Planner { from: self.from, to: self.to, jobs, referrers: self.options.referrers };
-        let Plan { root, manifests, referrers, blobs, foreign, .. } = planner.plan(digest).await?;
+        let Plan { root, manifests, referrers, blobs, foreign, dangling, .. } = planner.plan(digest).await?;
         // The root waits for its tag, unless that is there or a referrer lists the root as a part of its own.
         let is_part = manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest));
         let mut stored: BTreeSet<Digest> = manifests.keys().copied().collect();
@@ -175,6 +177,7 @@ impl Copying<'_> {
         let (mut transfer, mut moved) = self.move_blobs(digest, blobs.into_values().collect()).await?;
         transfer.blobs.foreign = foreign.len() as u64;
         transfer.referrers = referrers.len() as u64;
+        transfer.dangling = dangling;
         let putter = Putter::new(self.from, self.to, self.options.stall, self.observer);
         for mut wave in waves {
             wave.retain(|manifest| is_part || tagged || manifest.digest() != digest);
@@ -232,7 +235,7 @@ impl Copying<'_> {
                 Moved::Mounted => counts.mounted += 1,
             }
         }
-        Ok((Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0 }, missing))
+        Ok((Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0, dangling: 0 }, missing))
     }
 
     async fn obtain(&self, blob: Descriptor) -> Result<Moved, CopyError> {

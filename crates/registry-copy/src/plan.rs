@@ -32,6 +32,8 @@ pub(crate) struct Plan {
     pub(crate) blobs: BTreeMap<Digest, Descriptor>,
     /// The foreign layers that are left out.
     pub(crate) foreign: BTreeSet<Digest>,
+    /// Referrers that are listed at the source and not there.
+    pub(crate) dangling: u64,
     /// Bytes of the manifests that were read.
     bytes: u64,
 }
@@ -102,6 +104,10 @@ impl Planner<'_> {
             let mut looks = stream::iter(level).map(|step| self.look(step)).buffered(self.jobs);
             level = Vec::new();
             while let Some((step, found)) = looks.try_next().await? {
+                let Some(found) = found else {
+                    plan.dangling += 1;
+                    continue;
+                };
                 let manifest = found.manifest();
                 plan.make_room((manifest.bytes().len() as u64).saturating_sub(step.expected()))?;
                 if step.referrer.as_ref().is_some_and(|referrer| subject_of(manifest) != Some(referrer.subject)) {
@@ -119,20 +125,25 @@ impl Planner<'_> {
         Ok(fresh)
     }
 
-    /// Reads a manifest from the destination, or where that lacks it from the source.
-    async fn look(&self, step: Step) -> Result<(Step, Found), CopyError> {
+    /// Reads a manifest from the destination, or where that lacks it from the source. Only a referrer may be nowhere:
+    /// registries list some that were deleted long ago.
+    async fn look(&self, step: Step) -> Result<(Step, Option<Found>), CopyError> {
         // A referrer that is stored but not listed is put again, for that is what lists it.
         let listed = step.referrer.as_ref().is_none_or(|referrer| referrer.listed);
         let there = if listed { self.to.manifest(step.digest).await? } else { None };
         let found = match there {
             Some(manifest) => Found::There(manifest),
-            None => Found::Lacking(self.from.existing_manifest(step.digest).await?),
+            None => match self.from.manifest(step.digest).await? {
+                Some(manifest) => Found::Lacking(manifest),
+                None if step.referrer.is_some() => return Ok((step, None)),
+                None => return Err(self.from.no_manifest(step.digest)),
+            },
         };
         match step.size {
             Some(size) if size != found.manifest().bytes().len() as u64 => {
                 Err(GraphError::TwoSizes(step.digest).into())
             }
-            _ => Ok((step, found)),
+            _ => Ok((step, Some(found))),
         }
     }
 

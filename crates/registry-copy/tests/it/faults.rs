@@ -205,3 +205,16 @@ async fn a_referrer_of_something_else_is_not_copied() {
     assert!(matches!(run(&from, corpus.root, &to).await, Ok(Outcome::Copied(t)) if t.referrers == 0));
     assert_eq!(to.digests(&repository()), Vec::from_iter(corpus.closure));
 }
+
+#[tokio::test]
+async fn a_referrer_that_is_listed_and_gone_does_not_hold_up_the_image() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let inner = registry();
+    corpus.store(&inner, &repository()).await;
+    let gone = Corpus::referrer(&corpus.root_descriptor(), "deleted long ago");
+    let from = Liar { inner, lie: Lie::ListsReferrer(gone.root_descriptor()) };
+    let to = registry();
+    let outcome = run(&from, corpus.root, &to).await;
+    assert!(matches!(&outcome, Ok(Outcome::Copied(t)) if (t.referrers, t.dangling) == (0, 1)), "{outcome:?}");
+    assert_eq!(to.digests(&repository()), Vec::from_iter(corpus.closure));
+}
