@@ -14,9 +14,9 @@ use crate::{demo, people};
 
 const HELP: &str = "\
 # Type here what CI and the release server would do, or Ctrl-C to end:
-#   build BUILD            CI begins a build and makes its image
+#   build BUILD [APP]      CI begins a build and makes its image
 #   succeed BUILD          the build ends well
-#   release ID BUILD       Ana creates a release of it; its QA stage succeeds
+#   release ID BUILD [APP] Ana creates a release of it; its QA stage succeeds
 #   deploy ID              Ana deploys its production stage; the group is asked to approve
 #   approve APPROVAL WHO   ana or bo approves";
 
@@ -44,13 +44,12 @@ pub(crate) fn run() -> Done {
 }
 
 async fn listen(forge: &Forge) -> Done {
-    let app = APPS.first().ok_or("the sandbox has no app")?;
     let (typed, mut lines) = mpsc::unbounded_channel();
     // A thread of its own, which ends with the process: a read of a terminal cannot be given up.
     thread::spawn(move || io::stdin().lines().map_while(Result::ok).try_for_each(|line| typed.send(line)));
     while let Some(line) = lines.recv().await {
         let words: Vec<&str> = line.split_whitespace().collect();
-        match obey(forge, app, &words).await {
+        match obey(forge, &words).await {
             Ok(said) => println!("# {said}"),
             Err(error) => println!("# error: {error}\n{HELP}"),
         }
@@ -59,12 +58,13 @@ async fn listen(forge: &Forge) -> Done {
     std::future::pending().await
 }
 
-async fn obey(forge: &Forge, app: &ForgeApp, words: &[&str]) -> Result<String, Box<dyn Error>> {
+async fn obey(forge: &Forge, words: &[&str]) -> Result<String, Box<dyn Error>> {
     const PRODUCTION: &str = "Prod-Wealth";
     let releases = forge.releases().memory();
     let ana = people::ana()?;
     match words {
-        ["build", build] => {
+        ["build", build, app @ ..] => {
+            let app = named(app)?;
             let id: BuildId = build.parse()?;
             let layout = forge.scratch().join(format!("image-{id}"));
             image::write(&ImageSpec::of_seed(id.get()), &layout).await?;
@@ -73,11 +73,11 @@ async fn obey(forge: &Forge, app: &ForgeApp, words: &[&str]) -> Result<String, B
         }
         ["succeed", build] => {
             releases.set_build_status(build.parse()?, BuildStatus::Succeeded)?;
-            Ok(format!("conveyor promote {}={build} --to dev", app.name))
+            Ok(format!("conveyor promote APP={build} --to dev"))
         }
-        ["release", id, build] => {
+        ["release", id, build, app @ ..] => {
             let id = id.parse()?;
-            releases.add_release(app.release(id, build.parse()?, &ana))?;
+            releases.add_release(named(app)?.release(id, build.parse()?, &ana))?;
             releases.begin(id, "QA", &ana)?;
             releases.end(id, "QA", End::Succeeded)?;
             Ok(format!("export RELEASE_RELEASEID={id}"))
@@ -100,4 +100,15 @@ async fn obey(forge: &Forge, app: &ForgeApp, words: &[&str]) -> Result<String, B
         }
         _ => Err("that is none of the words".into()),
     }
+}
+
+/// The app that a command names: the first of the sandbox where it names none.
+fn named(words: &[&str]) -> Result<&'static ForgeApp, Box<dyn Error>> {
+    let known = |name: &str| APPS.iter().find(|app| app.name == name);
+    let app = match words {
+        [] => APPS.first(),
+        [name] => known(name),
+        _ => None,
+    };
+    app.ok_or_else(|| format!("name one of {}", APPS.map(|app| app.name).join(", ")).into())
 }
