@@ -8,6 +8,9 @@ use url::Url;
 const RULE: &str = "write https://HOST/PATH, http://HOST/PATH on this machine or file:///PATH, in its canonical form, \
                     without user, password, query or fragment";
 
+const NO_USER: &str = "remove what stands between // and @, and the @: the clone URL that Azure DevOps shows has its \
+                       organisation there, but credentials do not come from a URL";
+
 /// Where a Ledger is: `https://HOST/PATH`, `file:///PATH`, or `http://HOST/PATH` on this machine.
 ///
 /// Only the canonical form of the URL standard is read, so that no two readers take it for different places, and nothing
@@ -54,11 +57,16 @@ impl FromStr for LedgerUrl {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        Url::parse(text)
-            .ok()
-            .filter(|url| text.len() <= 2048 && url.as_str() == text && is_plain(url))
-            .map(Self)
-            .ok_or_else(|| ParseError { what: "a Ledger URL", text: without_secrets(text), rule: RULE })
+        let refused = |rule| ParseError { what: "a Ledger URL", text: without_secrets(text), rule };
+        let url = Url::parse(text).map_err(|_| refused(RULE))?;
+        if text.len() > 2048 || url.as_str() != text {
+            return Err(refused(RULE));
+        }
+        match is_plain(&url) {
+            true if !has_user(&url) => Ok(Self(url)),
+            true => Err(refused(NO_USER)),
+            false => Err(refused(RULE)),
+        }
     }
 }
 
@@ -76,6 +84,11 @@ impl From<LedgerUrl> for String {
     }
 }
 
+fn has_user(url: &Url) -> bool {
+    !url.username().is_empty() || url.password().is_some()
+}
+
+/// Whether nothing is in it, but for a user, that a Ledger's URL has not.
 fn is_plain(url: &Url) -> bool {
     let place = match (url.scheme(), Origin::of(url), url.host_str()) {
         ("https", Ok(_), Some(host)) => !host.starts_with('-') && url.port() != Some(0),
@@ -83,9 +96,7 @@ fn is_plain(url: &Url) -> bool {
         ("file", _, None) => true,
         _ => false,
     };
-    let bare =
-        url.username().is_empty() && url.password().is_none() && url.query().is_none() && url.fragment().is_none();
-    place && bare && url.path() != "/" && escapes_are_printable(url.path())
+    place && url.query().is_none() && url.fragment().is_none() && url.path() != "/" && escapes_are_printable(url.path())
 }
 
 /// Whether each `%` begins an escape of no control character.

@@ -92,6 +92,25 @@ async fn a_hostile_url_is_a_usage_error_and_runs_nothing() {
 }
 
 #[test]
+fn a_clone_url_of_azure_devops_says_what_to_remove() {
+    for text in [
+        "https://acme@dev.azure.com/acme/forge/_git/ledger",
+        "https://acme:s3cret@dev.azure.com/acme/forge/_git/ledger",
+        "https://:s3cret@dev.azure.com/acme/forge/_git/ledger",
+    ] {
+        let error = text.parse::<LedgerUrl>().unwrap_err().to_string();
+        assert!(error.contains("remove what stands between // and @, and the @"), "{error}");
+        assert!(!error.contains("s3cret"), "{error}");
+    }
+    for text in
+        ["git@ssh.dev.azure.com:v3/acme/forge/ledger", "https://acme@dev.azure.com/acme?x", "http://a@git.example/x"]
+    {
+        let error = text.parse::<LedgerUrl>().unwrap_err().to_string();
+        assert!(error.contains("write https://HOST/PATH"), "{error}");
+    }
+}
+
+#[test]
 fn a_hostile_path_branch_or_identity_is_no_word() {
     for text in [
         "",
