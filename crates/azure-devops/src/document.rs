@@ -7,6 +7,7 @@ mod node;
 mod release;
 
 pub use self::release::release;
+pub(crate) use approvals::PAGE;
 pub use approvals::{ListedApproval, approvals};
 pub use build::{build, is_build_not_found};
 pub use node::{DocumentError, Problem};

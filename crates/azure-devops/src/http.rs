@@ -86,7 +86,7 @@ impl Server {
             let query = form_urlencoded::Serializer::new(String::new())
                 .append_pair("releaseIdsFilter", &release.to_string())
                 .append_pair("statusFilter", status)
-                .append_pair("top", "100")
+                .append_pair("top", &document::PAGE.to_string())
                 .extend_pairs((!token.is_empty()).then_some(("continuationToken", &token)))
                 .finish();
             let page = self.releases.get(what, &format!("release/approvals?{query}&{API_VERSION}")).await?;

@@ -15,6 +15,9 @@ pub struct ListedApproval {
     pub approval: Approval,
 }
 
+/// How many approvals a page may have: so many are asked for.
+pub(crate) const PAGE: usize = 100;
+
 /// Parses one page of the answer to `GET _apis/release/approvals`: the approvals before a deployment.
 ///
 /// # Errors
@@ -27,6 +30,9 @@ pub fn approvals(bytes: &[u8]) -> Result<Vec<ListedApproval>, DocumentError> {
     let items = list.items()?;
     if document.field("count")?.number()? != items.len() as u64 {
         return Err(list.error(Problem::NotComplete));
+    }
+    if items.len() > PAGE {
+        return Err(list.error(Problem::TooLong));
     }
     let mut found = Vec::new();
     for item in &items {

@@ -30,6 +30,8 @@ pub enum Problem {
     UnknownValue,
     /// The list is not as long as the document says.
     NotComplete,
+    /// The list is longer than what was asked for.
+    TooLong,
     /// More than one artifact says that it is the primary one.
     Ambiguous,
 }
@@ -43,6 +45,7 @@ impl fmt::Display for Problem {
             Self::Not(kind) => write!(f, "not {kind}"),
             Self::UnknownValue => f.write_str("a value with no known meaning"),
             Self::NotComplete => f.write_str("not as long as its count"),
+            Self::TooLong => f.write_str("longer than what was asked for"),
             Self::Ambiguous => f.write_str("more than one is primary"),
         }
     }

@@ -186,6 +186,16 @@ async fn a_list_that_does_not_end_is_no_list() {
 }
 
 #[tokio::test]
+async fn a_page_with_more_than_was_asked_for_is_no_answer() {
+    for (length, is_good) in [(100, true), (101, false)] {
+        let list: Vec<Value> = (0..length).map(samples::approval).collect();
+        let found = release(&with_approvals(&list).await).await;
+        assert_eq!(found.is_ok(), is_good, "{found:?}");
+        assert!(is_good || matches!(found, Err(AzureError::Document { .. })), "{found:?}");
+    }
+}
+
+#[tokio::test]
 async fn pages_without_end_are_bounded() {
     let mock = MockServer::start().await;
     answers(&mock, RELEASE, document(&samples::release())).await;
