@@ -3,6 +3,9 @@ use serde_json::value::RawValue;
 
 use crate::{Entry, RecordError};
 
+/// The Ledger's folder that the records are in.
+pub const FOLDER: &str = "records";
+
 /// How many entries a record file keeps.
 pub const FILE_ENTRIES: usize = 32;
 
@@ -12,7 +15,7 @@ const LONGEST: usize = 1 << 20;
 /// Where the Ledger has the record of an app in an environment.
 #[must_use]
 pub fn path(environment: &Environment, app: &App) -> String {
-    format!("records/{environment}/{app}.json")
+    format!("{FOLDER}/{environment}/{app}.json")
 }
 
 /// Reads the record file of an app in an environment: a JSON array of entries, newest first, each on a line of its own.

@@ -29,6 +29,6 @@ mod wire;
 pub use act::{Act, ActKind, Approval, Approvals, Copied, CopyOutcome, Decided, ReleaseStage, Replaced, Subject};
 pub use entry::{Entry, Predicate, Signature};
 pub use error::{EntryError, RecordError};
-pub use file::{FILE_ENTRIES, parse_file, path};
+pub use file::{FILE_ENTRIES, FOLDER, parse_file, path};
 pub use outcome::{ActResult, Close, HostOutcome, HostResult, ResultOutcome, Seen};
 pub use state::{DigestConflict, Previous, State, fold};

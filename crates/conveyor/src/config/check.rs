@@ -42,9 +42,9 @@ fn twice(text: &str, message: &str) -> Option<Range<usize>> {
 }
 
 /// A file that serde could read, being checked for sense.
-struct Check<'a> {
-    text: &'a str,
-    raw: raw::Raw,
+pub(super) struct Check<'a> {
+    pub(super) text: &'a str,
+    pub(super) raw: raw::Raw,
 }
 
 impl Check<'_> {
@@ -59,7 +59,7 @@ impl Check<'_> {
         }
         let environments = self.environments()?;
         let apps = self.apps(&environments)?;
-        Ok(Config {
+        let config = Config {
             support: self.raw.support.clone(),
             ledger: self.ledger()?,
             azure_devops: self.azure_devops()?,
@@ -67,16 +67,18 @@ impl Check<'_> {
             unknown_keys: unknown_keys(self.text),
             environments,
             apps,
-        })
+        };
+        self.conflicts(&config)?;
+        Ok(config)
     }
 
-    fn error(&self, keys: &[&str], message: impl Into<String>, help: impl Into<String>) -> ConfigError {
+    pub(super) fn error(&self, keys: &[&str], message: impl Into<String>, help: impl Into<String>) -> ConfigError {
         let span: Option<Range<usize>> = ledger::position(self.text, keys);
         ConfigError::new(self.text, span, message, help)
     }
 
     /// A word that stands at a place.
-    fn word<T: FromStr<Err = ParseError>>(&self, keys: &[&str], text: &str) -> Result<T, ConfigError> {
+    pub(super) fn word<T: FromStr<Err = ParseError>>(&self, keys: &[&str], text: &str) -> Result<T, ConfigError> {
         text.parse()
             .map_err(|error: ParseError| self.error(keys, format!("{text:?} is not {}", error.what), error.rule))
     }
@@ -86,6 +88,7 @@ impl Check<'_> {
         let rules = raw.rules.as_deref().unwrap_or("policy/");
         Ok(PolicyConfig {
             rules: self.word(&["policy", "rules"], rules.strip_suffix('/').unwrap_or(rules))?,
+            explicit: raw.rules.is_some(),
             require: raw.require.iter().map(|id| self.word(&["policy", "require"], id)).collect::<Result<_, _>>()?,
         })
     }

@@ -1,6 +1,7 @@
 //! conveyor.yaml: read from the Ledger's head, checked once, then data.
 
 mod check;
+mod conflicts;
 mod error;
 mod raw;
 
@@ -106,6 +107,8 @@ pub struct Place {
 pub struct PolicyConfig {
     /// The folder of rules.
     pub rules: RepoPath,
+    /// Whether the file names that folder: then it must be there. Else it is the usual one, which may be absent.
+    pub explicit: bool,
     /// Rules that must be among those evaluated.
     pub require: Vec<RuleId>,
 }

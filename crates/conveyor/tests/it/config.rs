@@ -186,12 +186,17 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "apps/web/{env}/values.yaml",
         "records/{env}/web.json",
         33,
-        "records/dev/web.json is in the folder of the records",
+        "records/dev/web.json is in records, which is Conveyor's own",
     ),
-    ("apps/web/{env}/values.yaml", "policy/{env}.yaml", 33, "policy/dev.yaml is in the folder of the rules"),
-    ("require: []", "rules: apps/web/prod/", 33, "apps/web/prod/values.yaml is in the folder of the rules"),
-    ("require: []", "rules: records/policy", 36, "records/policy is in the folder of the records"),
-    ("require: []", "rules: conveyor.yaml", 36, "conveyor.yaml is this very file"),
+    ("apps/web/{env}/values.yaml", "policy/{env}.yaml", 33, "policy/dev.yaml is in policy, which is Conveyor's own"),
+    (
+        "require: []",
+        "rules: apps/web/prod/",
+        33,
+        "apps/web/prod/values.yaml is in apps/web/prod, which is Conveyor's own",
+    ),
+    ("require: []", "rules: records/policy", 36, "records/policy is in records, which is Conveyor's own"),
+    ("require: []", "rules: conveyor.yaml", 36, "conveyor.yaml is Conveyor's own"),
     ("sync: manual", "sync: manual\n    sync: auto", 20, "environments.prod: duplicate field `sync`"),
     (
         "apps:\n",
@@ -204,8 +209,7 @@ const BAD: &[(&str, &str, usize, &str)] = &[
 /// The good file with one app more, in front of the others by its name but behind them in the file.
 fn with_api(repository: &str, manifest: &str, key: &str) -> String {
     let app = format!(
-        "\
-  api:
+        "  api:
     repository: {repository}
     build_definition: 58
     release_definition: 13
