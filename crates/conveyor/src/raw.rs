@@ -1,14 +1,16 @@
 //! The raw forms: two references, or one scalar in any repository. They ask no policy, so they refuse what is
 //! configured.
 
+use guarded_http::Origin;
 use ledger::{Branch, Change, Edit, Read, Remote, RepoPath};
 use registry_copy::{Destination, Observer, Registry, Source};
-use release::{Digest, Reference, RunId};
+use release::{Authority, Digest, Reference, RunId};
 use tokio::time::Instant;
 
 use crate::{
     Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome, act,
     config::{self, Config},
+    ecr,
 };
 
 /// A copy between two references.
@@ -40,20 +42,7 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
     let Some(tag) = &destination.tag else {
         return Err(Error::NoTag { destination: destination.clone() });
     };
-    let host = destination.registry.host();
-    let ecr = host.contains(".dkr.ecr.") || host.contains(".dkr-ecr.");
-    if let Some((ledger, branch)) = copy.ledger {
-        let config = read_config(ledger, branch).await?;
-        account.support = Some(config.support.clone());
-        if let Some(environment) =
-            config.environments.values().find(|environment| environment.registry == destination.registry)
-        {
-            let (destination, environment) = (destination.clone(), environment.name.clone());
-            return Err(Error::GuardedRegistry { destination, environment });
-        }
-    } else if ecr {
-        return Err(Error::UnknownEcr { destination: destination.clone() });
-    }
+    guard(destination, copy.ledger, account).await?;
     let from = copy.connect.other_registry(&source.registry)?;
     let to = copy.connect.other_registry(&destination.registry)?;
     let what = || format!("{source} to {destination}");
@@ -84,6 +73,43 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         transfer,
     });
     Ok(if already_present { Outcome::AlreadyPresent } else { Outcome::Copied })
+}
+
+/// Refuses a destination that only policy may fill.
+async fn guard(
+    destination: &Reference,
+    ledger: Option<(&dyn Remote, &Branch)>,
+    account: &mut Account,
+) -> Result<(), Error> {
+    let ecr = ecr::account_of(&destination.registry);
+    let Some((ledger, branch)) = ledger else {
+        return if ecr.is_none() { Ok(()) } else { Err(Error::UnknownEcr { destination: destination.clone() }) };
+    };
+    let config = read_config(ledger, branch).await?;
+    account.support = Some(config.support.clone());
+    if let Some(of) = ecr
+        && !of.bytes().all(|b| b.is_ascii_digit())
+    {
+        let rule = "it does not tell its account; write ACCOUNT.dkr.ecr.REGION.amazonaws.com".to_owned();
+        return Err(Error::Argument { argument: destination.registry.to_string(), rule });
+    }
+    match config.environments.values().find(|environment| are_one(&environment.registry, &destination.registry)) {
+        Some(environment) => {
+            let (destination, environment) = (destination.clone(), environment.name.clone());
+            Err(Error::GuardedRegistry { destination, environment })
+        }
+        None => Ok(()),
+    }
+}
+
+/// Whether two names may lead to one registry: those of one ECR account, and those of one port of this machine.
+fn are_one(one: &Authority, other: &Authority) -> bool {
+    if let (Some(one), Some(other)) = (ecr::account_of(one), ecr::account_of(other)) {
+        return one == other;
+    }
+    let plain_http = |registry: &Authority| registry.is_loopback().then(|| registry.port().unwrap_or(80));
+    plain_http(one).is_some_and(|port| plain_http(other) == Some(port))
+        || Origin::for_registry(one) == Origin::for_registry(other)
 }
 
 /// The digest of what a reference names. Where both are written, the tag must name the digest.

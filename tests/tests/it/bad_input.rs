@@ -313,15 +313,41 @@ async fn raw_forms_of_what_is_configured() {
     let raw = format!("copy-artifact {dev}/forge/payments-api:48213 {qa}/forge/payments-api:48213");
     company.fails(&raw, 2, &["is in the registry of qa", "copy with APP=BUILD --to qa"]).await;
     company.fails(&format!("{raw} --ledger {}", company.ledger_url()), 2, &["is in the registry of qa"]).await;
+    let port = qa.rsplit(':').next().unwrap();
+    for host in ["localhost", "LOCALHOST", "127.0.0.2", "[::1]"] {
+        let raw = format!("copy-artifact {dev}/forge/payments-api:48213 {host}:{port}/forge/payments-api:48213");
+        company.fails(&raw, 2, &["is in the registry of qa"]).await;
+    }
     let update = format!("update-ledger --repo {} --file {MANIFEST} --key image.tag --set 48213", company.ledger_url());
     company.fails(&update, 2, &["this repository is a Ledger", "use APP=BUILD --env ENV"]).await;
     company.fails(&format!("{update} --dry-run"), 2, &["this repository is a Ledger"]).await;
+    let conveyor_yaml = company.file("conveyor.yaml");
+    let registry = format!("registry: {{ url: \"http://{qa}\", mutable_tags: detect-only }}");
+    let account = "account: \"222222222222\"\n    region: ap-southeast-2";
+    company.write("conveyor.yaml", &conveyor_yaml.replace(&registry, account));
+    let to = |host: &str| format!("copy-artifact {dev}/forge/payments-api:48213 {host}/forge/payments-api:48213");
+    for host in [
+        "222222222222.dkr.ecr.ap-southeast-2.amazonaws.com",
+        "222222222222.dkr.ecr.ap-southeast-2.amazonaws.com:443",
+        "222222222222.dkr.ecr-fips.ap-southeast-2.amazonaws.com",
+        "222222222222.dkr-ecr.ap-southeast-2.on.aws",
+        "222222222222.dkr-ecr-fips.ap-southeast-2.on.aws",
+    ] {
+        company.fails(&to(host), 2, &["is in the registry of qa", "copy with APP=BUILD --to qa"]).await;
+    }
+    let endpoint = to("vpce-0a1b.dkr.ecr.ap-southeast-2.vpce.amazonaws.com");
+    company.fails(&endpoint, 2, &["vpce-0a1b", "write ACCOUNT.dkr.ecr.REGION.amazonaws.com"]).await;
+    company.write("conveyor.yaml", &conveyor_yaml);
+
     company.set("CONVEYOR_LEDGER", None);
-    for host in
-        ["111111111111.dkr.ecr.ap-southeast-2.amazonaws.com", "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn"]
-    {
-        let raw = format!("copy-artifact {dev}/forge/payments-api:48213 {host}/forge/payments-api:48213");
-        company.fails(&raw, 2, &["may be in an environment's registry", "name the Ledger with --ledger"]).await;
+    for host in [
+        "111111111111.dkr.ecr.ap-southeast-2.amazonaws.com",
+        "111111111111.dkr.ecr.cn-north-1.amazonaws.com.cn",
+        "111111111111.dkr.ecr-fips.us-east-1.amazonaws.com",
+        "111111111111.dkr-ecr.ap-southeast-2.on.aws",
+        "111111111111.dkr-ecr-fips.us-east-1.on.aws",
+    ] {
+        company.fails(&to(host), 2, &["may be in an environment's registry", "name the Ledger with --ledger"]).await;
     }
     let untagged = format!("copy-artifact {dev}/a/b:1 127.0.0.1:9/a/b@sha256:{}", "0".repeat(64));
     company.fails(&untagged, 2, &["has no tag to copy to", "write REGISTRY/REPOSITORY:TAG"]).await;
