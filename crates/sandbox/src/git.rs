@@ -17,7 +17,7 @@ use bytes::{Bytes, BytesMut};
 use futures_util::{TryStreamExt as _, stream};
 use http::{HeaderName, StatusCode, header};
 use tokio::{
-    io::{AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
+    io::{AsyncBufRead, AsyncBufReadExt as _, AsyncReadExt as _, AsyncWriteExt as _, BufReader},
     process::{Child, ChildStdin, ChildStdout, Command},
 };
 
@@ -26,8 +26,8 @@ use crate::{
     server::{Admission, Port, Server, answer},
 };
 
-/// The most lines of header that the backend is believed to send.
-const MOST_HEADERS: usize = 64;
+/// The longest header that the backend is believed to send, in bytes.
+const LONGEST_HEADER: u64 = 16 << 10;
 
 /// Bare repositories below one directory, for everybody.
 #[derive(Debug)]
@@ -122,27 +122,7 @@ async fn feed(body: Body, mut stdin: ChildStdin) {
 
 /// Turns a CGI answer into an HTTP one: its headers first, then its body as it comes.
 async fn respond(child: Child, mut stdout: BufReader<ChildStdout>) -> io::Result<Response> {
-    let mut status = StatusCode::OK;
-    let mut headers = Vec::new();
-    loop {
-        let mut line = String::new();
-        stdout.read_line(&mut line).await?;
-        let line = line.trim_end();
-        if line.is_empty() {
-            break;
-        }
-        let (name, value) = line.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
-        let value = value.trim();
-        if headers.len() == MOST_HEADERS {
-            return Err(io::ErrorKind::InvalidData.into());
-        }
-        if name.eq_ignore_ascii_case("status") {
-            let code = value.split(' ').next().and_then(|code| code.parse().ok());
-            status = code.ok_or(io::ErrorKind::InvalidData)?;
-        } else if let Ok(name) = name.parse::<HeaderName>() {
-            headers.push((name, value.to_owned()));
-        }
-    }
+    let (status, headers) = header(&mut stdout).await?;
     let start = headers.into_iter().fold(answer(status), |answer, (name, value)| answer.with(name, value));
     // The child lives as long as its answer is read: who goes away ends it.
     let chunks = stream::try_unfold((child, stdout), |(child, mut stdout)| async move {
@@ -151,4 +131,47 @@ async fn respond(child: Child, mut stdout: BufReader<ChildStdout>) -> io::Result
         Ok::<_, io::Error>((read > 0).then(|| (Bytes::from(chunk), (child, stdout))))
     });
     Ok(start.body(Body::from_stream(chunks)))
+}
+
+/// Reads an answer's header, which ends with an empty line.
+async fn header(stdout: &mut (impl AsyncBufRead + Unpin)) -> io::Result<(StatusCode, Vec<(HeaderName, String)>)> {
+    let mut stdout = stdout.take(LONGEST_HEADER);
+    let mut status = StatusCode::OK;
+    let mut headers = Vec::new();
+    loop {
+        let mut line = String::new();
+        stdout.read_line(&mut line).await?;
+        let line = line.strip_suffix('\n').ok_or(io::ErrorKind::InvalidData)?.trim_end();
+        if line.is_empty() {
+            return Ok((status, headers));
+        }
+        let (name, value) = line.split_once(':').ok_or(io::ErrorKind::InvalidData)?;
+        let value = value.trim();
+        if name.eq_ignore_ascii_case("status") {
+            let code = value.split(' ').next().and_then(|code| code.parse().ok());
+            status = code.ok_or(io::ErrorKind::InvalidData)?;
+        } else if let Ok(name) = name.parse::<HeaderName>() {
+            headers.push((name, value.to_owned()));
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[tokio::test]
+    async fn a_header_ends_and_is_not_endless() {
+        let whole = b"Status: 404 Not Found\r\nX-A: b\r\n\r\nbody";
+        let (status, headers) = header(&mut &whole[..]).await.unwrap();
+        assert_eq!((status, headers.len()), (StatusCode::NOT_FOUND, 1));
+        let length = whole.len() - "\r\nbody".len();
+        for cut in 0..length {
+            assert!(header(&mut &whole[..cut]).await.is_err(), "{cut}");
+        }
+        let endless = "X-A: b\r\n".repeat(10_000) + "\r\n";
+        assert!(header(&mut endless.as_bytes()).await.is_err());
+        let long_line = format!("X-A: {}\r\n\r\n", "b".repeat(100_000));
+        assert!(header(&mut long_line.as_bytes()).await.is_err());
+    }
 }

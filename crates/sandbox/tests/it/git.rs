@@ -5,20 +5,27 @@ use tokio::process::Command;
 
 use crate::forge;
 
-async fn git(directory: &Path, arguments: &[&str]) -> Output {
-    Command::new("git")
-        .args(["-c", "user.name=Ana", "-c", "user.email=ana@sandbox.invalid", "-c", "credential.helper="])
+/// The git program, which sees nothing of the configuration and environment of who runs the tests.
+fn command(directory: &Path, arguments: &[&str]) -> Command {
+    let mut command = Command::new("git");
+    command
+        .args(["-c", "user.name=Ana", "-c", "user.email=ana@sandbox.invalid"])
         .args(arguments)
         .current_dir(directory)
+        .env_clear()
+        .envs(std::env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", directory)
         .env("GIT_CONFIG_GLOBAL", "/dev/null")
         .env("GIT_CONFIG_NOSYSTEM", "1")
-        .env("GIT_TERMINAL_PROMPT", "0")
-        .output()
-        .await
-        .unwrap()
+        .env("GIT_TERMINAL_PROMPT", "0");
+    command
 }
 
-async fn ok(directory: &Path, arguments: &[&str]) -> String {
+async fn git(directory: &Path, arguments: &[&str]) -> Output {
+    command(directory, arguments).output().await.unwrap()
+}
+
+pub(crate) async fn ok(directory: &Path, arguments: &[&str]) -> String {
     let output = git(directory, arguments).await;
     assert!(output.status.success(), "git {arguments:?}: {}", String::from_utf8_lossy(&output.stderr));
     String::from_utf8(output.stdout).unwrap().trim_end().to_owned()
@@ -107,13 +114,7 @@ async fn a_compressed_request_is_understood() {
     }
     ok(&ahead, &["commit", "--quiet", "--allow-empty", "--message", "ahead"]).await;
     ok(&ahead, &["push", "--quiet", "origin", "main"]).await;
-    let output = Command::new("git")
-        .args(["fetch", "--quiet", "origin"])
-        .current_dir(&behind)
-        .env("GIT_TRACE_CURL", "1")
-        .output()
-        .await
-        .unwrap();
+    let output = command(&behind, &["fetch", "--quiet", "origin"]).env("GIT_TRACE_CURL", "1").output().await.unwrap();
     let trace = String::from_utf8_lossy(&output.stderr).to_ascii_lowercase();
     assert!(output.status.success(), "{trace}");
     assert!(trace.contains("content-encoding: gzip"), "nothing was compressed: {trace}");
