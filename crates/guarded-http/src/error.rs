@@ -3,7 +3,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 use http::{Method, StatusCode};
 use url::Url;
 
-use crate::Origin;
+use crate::{JsonError, Origin};
 
 /// Why a streamed request body ended early: the error of whoever made the stream.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -193,7 +193,7 @@ pub enum HttpError {
         /// The request.
         call: Call,
         /// Where and why.
-        source: serde_json::Error,
+        source: JsonError,
     },
 }
 

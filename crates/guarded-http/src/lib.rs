@@ -22,6 +22,7 @@
 mod client;
 mod credentials;
 mod error;
+mod json_error;
 mod origin;
 mod request;
 mod response;
@@ -33,8 +34,10 @@ pub use client::{Client, Limits};
 pub use credentials::{Credentials, InvalidCredentials};
 pub use error::{BodyError, Call, HttpError};
 pub use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
+pub use json_error::JsonError;
 pub use origin::{Origin, OriginError};
 pub use request::Request;
 pub use response::{Download, Response};
 pub use retry::Retries;
+pub use text::shown;
 pub use upload::Upload;

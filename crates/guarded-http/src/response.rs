@@ -62,7 +62,7 @@ impl Response {
             let content_type = self.headers.get(header::CONTENT_TYPE).map(|value| shown(value.as_bytes()));
             return Err(HttpError::NotJson { call: call(), content_type });
         }
-        serde_json::from_slice(&self.body).map_err(|source| HttpError::Json { call: call(), source })
+        serde_json::from_slice(&self.body).map_err(|source| HttpError::Json { call: call(), source: source.into() })
     }
 
     /// This answer, if its status is 2xx.

@@ -3,7 +3,8 @@ const LONGEST: usize = 300;
 
 /// A server's text made fit for a log: on one line, cut at 300 bytes, and with every character escaped that moves,
 /// hides or reorders others.
-pub(crate) fn shown(bytes: &[u8]) -> String {
+#[must_use]
+pub fn shown(bytes: &[u8]) -> String {
     let mut text = String::new();
     for character in String::from_utf8_lossy(bytes).trim().chars() {
         let before = text.len();

@@ -16,8 +16,8 @@ pub struct Descriptor {
     /// The size of the content in bytes.
     #[serde(deserialize_with = "size")]
     pub size: u64,
-    /// What an artifact is, where it says so. Untrusted text.
-    #[serde(default)]
+    /// What an artifact is, where it says so in a media type as above; anything else says nothing. Untrusted text.
+    #[serde(default, deserialize_with = "artifact_type")]
     pub artifact_type: Option<String>,
 }
 
@@ -41,6 +41,17 @@ fn size<'de, D: Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
 
 fn media_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let text = String::deserialize(deserializer)?;
-    let printable = (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ');
-    if printable { Ok(text) } else { Err(D::Error::custom("a media type that is empty, too long or not ASCII")) }
+    if is_media_type(&text) {
+        Ok(text)
+    } else {
+        Err(D::Error::custom("a media type that is empty, too long or not ASCII"))
+    }
+}
+
+pub(crate) fn artifact_type<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<String>, D::Error> {
+    Ok(Option::<String>::deserialize(deserializer)?.filter(|text| is_media_type(text)))
+}
+
+fn is_media_type(text: &str) -> bool {
+    (1..=255).contains(&text.len()) && text.bytes().all(|b| b.is_ascii_graphic() || b == b' ')
 }

@@ -1,10 +1,11 @@
 use std::collections::BTreeMap;
 
 use bytes::Bytes;
+use guarded_http::{JsonError, shown};
 use release::Digest;
 use serde::Deserialize;
 
-use crate::{Descriptor, unique_keys};
+use crate::{Descriptor, descriptor, unique_keys};
 
 const OCI_IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const OCI_INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -45,7 +46,7 @@ pub enum ManifestError {
     TooMany,
     /// It is not JSON, or a field is not what the specification says.
     #[error("it is not well formed")]
-    Json(#[from] serde_json::Error),
+    Json(#[source] JsonError),
     /// A key stands twice in one object, ignoring case as some readers do.
     #[error("a key stands twice in one object")]
     DuplicateKey,
@@ -55,15 +56,15 @@ pub enum ManifestError {
     /// `schemaVersion` is not 2.
     #[error("its schemaVersion is not 2")]
     SchemaVersion,
-    /// Its type, or that of something an index lists, is no OCI or Docker v2 manifest or index.
-    #[error("{0:?} is no known type of manifest")]
+    /// Its type (escaped and cut), or that of something an index lists, is no OCI or Docker v2 manifest or index.
+    #[error("\"{0}\" is no known type of manifest")]
     UnknownType(String),
     /// The document and the server name different types.
-    #[error("it was served as {served:?} and calls itself {own:?}")]
+    #[error("it was served as \"{served}\" and calls itself \"{own}\"")]
     TwoTypes {
-        /// The server's `Content-Type`. Untrusted text.
+        /// The server's `Content-Type`, escaped and cut.
         served: String,
-        /// The document's `mediaType`. Untrusted text.
+        /// The document's `mediaType`, escaped and cut.
         own: String,
     },
     /// It has the parts of an image and of an index, or not all that its type needs.
@@ -72,6 +73,12 @@ pub enum ManifestError {
     /// One digest is given two sizes.
     #[error("it gives {0} two sizes")]
     TwoSizes(Digest),
+}
+
+impl From<serde_json::Error> for ManifestError {
+    fn from(error: serde_json::Error) -> Self {
+        Self::Json(error.into())
+    }
 }
 
 impl ManifestError {
@@ -90,6 +97,7 @@ impl ManifestError {
 struct Document {
     schema_version: u64,
     media_type: Option<String>,
+    #[serde(default, deserialize_with = "descriptor::artifact_type")]
     artifact_type: Option<String>,
     config: Option<Descriptor>,
     layers: Option<Vec<Descriptor>>,
@@ -235,7 +243,7 @@ impl Document {
         let served = content_type.map(|text| text.split(';').next().unwrap_or_default().trim());
         match (served, self.media_type.as_deref()) {
             (Some(served), Some(own)) if !served.eq_ignore_ascii_case(own) => {
-                Err(ManifestError::TwoTypes { served: served.to_owned(), own: own.to_owned() })
+                Err(ManifestError::TwoTypes { served: shown(served.as_bytes()), own: shown(own.as_bytes()) })
             }
             (_, Some(name)) | (Some(name), None) => known(name),
             (None, None) => Ok(if self.manifests.is_some() { OCI_INDEX } else { OCI_IMAGE }),
@@ -245,7 +253,7 @@ impl Document {
 
 fn known(name: &str) -> Result<&'static str, ManifestError> {
     let found = Manifest::MEDIA_TYPES.into_iter().find(|known| known.eq_ignore_ascii_case(name));
-    found.ok_or_else(|| ManifestError::UnknownType(name.to_owned()))
+    found.ok_or_else(|| ManifestError::UnknownType(shown(name.as_bytes())))
 }
 
 fn is_image(media_type: &str) -> bool {

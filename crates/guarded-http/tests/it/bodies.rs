@@ -98,6 +98,13 @@ async fn only_declared_json_is_read_as_json() {
     let server = Server::start(|_, _| reply("200 OK", &[("Content-Type", "application/json")], b"[1")).await;
     let error = get(&self::client(&server), 10).await.unwrap().json::<Vec<u8>>().unwrap_err();
     assert!(matches!(error, HttpError::Json { .. }));
+    assert_eq!(error.source().unwrap().to_string(), "it ends early (line 1, column 2)");
+
+    let long = format!("[\"{}\"]", "secret".repeat(1_000));
+    let server =
+        Server::start(move |_, _| reply("200 OK", &[("Content-Type", "application/json")], long.as_bytes())).await;
+    let error = get(&self::client(&server), 10_000).await.unwrap().json::<Vec<u8>>().unwrap_err();
+    assert!(!format!("{error:?}").contains("secret"), "{error:?}");
 }
 
 #[tokio::test]

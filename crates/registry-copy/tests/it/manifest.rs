@@ -104,6 +104,31 @@ fn what_is_not_understood_is_refused() {
 }
 
 #[test]
+fn no_error_repeats_much_of_a_document() {
+    let big = "A".repeat(1_000_000) + "\u{202e}";
+    let documents = [
+        (None, image_with("").replace(":2,", &format!(":\"{big}\","))),
+        (None, image_with(&format!(r#","mediaType":"{big}""#))),
+        (Some(INDEX), image_with(&format!(r#","mediaType":"{big}""#))),
+        (None, image_with("").replace("sha256:", &big)),
+        (Some("a\u{202e}b"), image_with("")),
+        (None, image_with(&format!(r#","subject":{{"{big}":1,"{big}":2}}"#))),
+    ];
+    for (content_type, document) in documents {
+        let error = parse(content_type, &document).unwrap_err();
+        let mut cause: Option<&dyn std::error::Error> = Some(&error);
+        while let Some(error) = cause {
+            let text = format!("{error} {error:?}");
+            assert!(text.len() < 1_500 && !text.contains('\u{202e}'), "{} bytes: {text:.1500}", text.len());
+            cause = error.source();
+        }
+    }
+    let typed = |kind: &str| image_with(&format!(r#","artifactType":"{kind}""#));
+    assert_eq!(parse(None, &typed("a/b")).unwrap().descriptor().artifact_type.as_deref(), Some("a/b"));
+    assert_eq!(parse(None, &typed(&big)).unwrap().descriptor().artifact_type.as_deref(), Some(LAYER));
+}
+
+#[test]
 fn limits() {
     let padded = |size: usize| {
         let document = image_with(r#","annotations":{"a":"PAD"}"#);
