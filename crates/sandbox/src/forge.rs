@@ -18,7 +18,7 @@ use crate::{
     files,
     git::GitServer,
     repository,
-    server::Port,
+    server::{Admission, Port},
 };
 
 /// The company: three registries, the Ledger and the release API. All of it ends with this value.
@@ -39,7 +39,7 @@ pub struct Credentials {
     pub user: String,
     /// His password.
     pub password: String,
-    /// The release API's token: a Basic password with any user, or a Bearer token.
+    /// The token of the release API and of a guarded Ledger: a Basic password with any user, or a Bearer token.
     pub token: String,
 }
 
@@ -49,6 +49,18 @@ impl Forge {
     /// # Errors
     /// When there is no port or no temporary directory to be had, or no git program that works.
     pub async fn start() -> io::Result<Self> {
+        Self::start_with(|_| Admission::Anyone).await
+    }
+
+    /// Like [`start`](Self::start), but the Ledger asks for [`Credentials::token`], to be read too.
+    ///
+    /// # Errors
+    /// As [`start`](Self::start).
+    pub async fn with_guarded_ledger() -> io::Result<Self> {
+        Self::start_with(|credentials| Admission::Token(credentials.token.clone())).await
+    }
+
+    async fn start_with(ledger_admission: impl FnOnce(&Credentials) -> Admission) -> io::Result<Self> {
         let credentials = Credentials::fresh();
         let directory = tempfile::Builder::new().prefix("forge-").tempdir()?;
         let [dev, qa, prod] = [registry(&credentials), registry(&credentials), registry(&credentials)];
@@ -62,7 +74,7 @@ impl Forge {
         let root = directory.path().join("git");
         let files = files::all(&ledger_url, &releases.url(), &authorities);
         repository::create(&root.join("ledger.git"), &files).await?;
-        let ledger = GitServer::start(port, &root).await?;
+        let ledger = GitServer::start(port, &root, ledger_admission(&credentials)).await?;
 
         let docker = directory.path().join("docker");
         tokio::fs::create_dir(&docker).await?;
@@ -83,7 +95,7 @@ impl Forge {
         &self.releases
     }
 
-    /// The Ledger's URL. Everybody may read it and push to it.
+    /// The Ledger's URL. Everybody may read it and push to it, if it is not [guarded](Self::with_guarded_ledger).
     #[must_use]
     pub fn ledger_url(&self) -> &str {
         &self.ledger_url

@@ -29,7 +29,7 @@ use crate::{
 /// The longest header that the backend is believed to send, in bytes.
 const LONGEST_HEADER: u64 = 16 << 10;
 
-/// Bare repositories below one directory, for everybody.
+/// Bare repositories below one directory.
 #[derive(Debug)]
 pub(crate) struct GitServer {
     server: Server,
@@ -41,14 +41,14 @@ struct Backend {
 }
 
 impl GitServer {
-    /// Serves the repositories below `root` on `port`.
-    pub(crate) async fn start(port: Port, root: &Path) -> io::Result<Self> {
+    /// Serves the repositories below `root` on `port` to whoever `admission` lets in.
+    pub(crate) async fn start(port: Port, root: &Path, admission: Admission) -> io::Result<Self> {
         let output = git(root).arg("--exec-path").output().await?;
         let exec_path = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
         let program = Path::new(&exec_path).join("git-http-backend");
         let backend = Arc::new(Backend { program, root: root.to_owned() });
         let router = Router::new().fallback(run).with_state(backend);
-        Ok(Self { server: port.serve(router, Admission::Anyone) })
+        Ok(Self { server: port.serve(router, admission) })
     }
 
     pub(crate) fn log(&self) -> &RequestLog {

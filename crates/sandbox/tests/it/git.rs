@@ -6,7 +6,7 @@ use tokio::process::Command;
 use crate::forge;
 
 /// The git program, which sees nothing of the configuration and environment of who runs the tests.
-fn command(directory: &Path, arguments: &[&str]) -> Command {
+pub(crate) fn command(directory: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new("git");
     command
         .args(["-c", "user.name=Ana", "-c", "user.email=ana@sandbox.invalid"])

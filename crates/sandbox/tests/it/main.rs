@@ -4,6 +4,7 @@
 mod forge;
 mod git;
 mod image;
+mod ledger;
 mod registry;
 mod releases;
 
