@@ -1,7 +1,10 @@
 use std::{
     fmt,
     net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
-    sync::atomic::{AtomicU64, Ordering},
+    sync::{
+        Arc,
+        atomic::{AtomicU64, Ordering},
+    },
     time::Duration,
 };
 
@@ -10,7 +13,7 @@ use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{Call, Credentials, HttpError, Origin, Request, Retries};
+use crate::{Call, Credentials, HttpError, Origin, Request, Retries, blank::Secrets};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -29,6 +32,7 @@ pub struct Client {
     pub(crate) origin: Origin,
     pub(crate) limits: Limits,
     pub(crate) http: reqwest::Client,
+    pub(crate) secrets: Arc<Secrets>,
     authorization: Option<HeaderValue>,
     requests: AtomicU64,
 }
@@ -57,7 +61,8 @@ impl Client {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
-        Ok(Self { origin, limits, http, authorization, requests: AtomicU64::new(0) })
+        let secrets = Arc::new(credentials.secrets());
+        Ok(Self { origin, limits, http, secrets, authorization, requests: AtomicU64::new(0) })
     }
 
     /// The server.

@@ -14,11 +14,12 @@
 //! * A [`Request`] that may be repeated is repeated on transport faults and on 408, 429, 500, 502, 503 and 504, with
 //!   jittered exponential pauses and the server's `Retry-After`, until the client's deadline.
 //! * An [`HttpError`] shows method, origin and path; never a query, a user, a password or more than 300 bytes of a
-//!   server's text, and that escaped.
+//!   server's text, and that escaped and without the client's own secret where the server sent it back.
 //!
 //! HTTP/1.1 is spoken over pooled connections: measured as fast as any for blobs, and one broken stream is one broken
 //! connection.
 
+mod blank;
 mod client;
 mod credentials;
 mod error;

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use bytes::Bytes;
 use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
 use tokio::time::{Instant, sleep, sleep_until};
@@ -157,7 +159,7 @@ impl<'a> Request<'a> {
             return Err(HttpError::Upload { call: call(), source });
         }
         match result {
-            Ok(response) => Opened::new(call(), limits, response),
+            Ok(response) => Opened::new(call(), limits, Arc::clone(&self.client.secrets), response),
             Err(error) => Err(HttpError::of_transport(call(), error)),
         }
     }

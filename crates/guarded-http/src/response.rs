@@ -1,4 +1,4 @@
-use std::{fmt, pin::Pin, time::Duration};
+use std::{fmt, pin::Pin, sync::Arc, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
@@ -7,7 +7,7 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::{Call, HttpError, Limits, Origin, client::resolve, retry::retry_after, text::shown};
+use crate::{Call, HttpError, Limits, Origin, blank::Secrets, client::resolve, retry::retry_after};
 
 /// A body as it arrives: the bytes that the server sent, or an error where they end early or stall.
 pub type Download = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>> + Send>>;
@@ -24,6 +24,7 @@ pub struct Response {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
+    secrets: Arc<Secrets>,
 }
 
 impl Response {
@@ -59,7 +60,7 @@ impl Response {
     pub fn json<T: DeserializeOwned>(&self) -> Result<T, HttpError> {
         let call = || self.call.clone();
         if !self.header(&header::CONTENT_TYPE).is_some_and(is_json) {
-            let content_type = self.headers.get(header::CONTENT_TYPE).map(|value| shown(value.as_bytes()));
+            let content_type = self.headers.get(header::CONTENT_TYPE).map(|value| self.secrets.shown(value.as_bytes()));
             return Err(HttpError::NotJson { call: call(), content_type });
         }
         serde_json::from_slice(&self.body).map_err(|source| HttpError::Json { call: call(), source: source.into() })
@@ -78,7 +79,7 @@ impl Response {
     pub fn into_error(self) -> HttpError {
         HttpError::Status {
             status: self.status,
-            detail: shown(&self.body),
+            detail: self.secrets.shown(&self.body),
             retry_after: retry_after(&self.headers, std::time::SystemTime::now()),
             call: self.call,
         }
@@ -103,6 +104,7 @@ impl fmt::Debug for Response {
 pub(crate) struct Opened {
     call: Call,
     limits: Limits,
+    secrets: Arc<Secrets>,
     response: reqwest::Response,
     waited: Duration,
     received: usize,
@@ -111,14 +113,19 @@ pub(crate) struct Opened {
 impl Opened {
     /// # Errors
     /// [`HttpError::Redirect`] for any 3xx, [`HttpError::Encoded`] for a success in another encoding than identity.
-    pub(crate) fn new(call: Call, limits: Limits, response: reqwest::Response) -> Result<Self, HttpError> {
+    pub(crate) fn new(
+        call: Call,
+        limits: Limits,
+        secrets: Arc<Secrets>,
+        response: reqwest::Response,
+    ) -> Result<Self, HttpError> {
         let status = response.status();
         if status.is_redirection() {
             let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
             let to = location.and_then(|location| Origin::of(&response.url().join(location).ok()?).ok());
             return Err(HttpError::Redirect { call, status, to });
         }
-        let opened = Self { call, limits, response, waited: Duration::ZERO, received: 0 };
+        let opened = Self { call, limits, secrets, response, waited: Duration::ZERO, received: 0 };
         if status.is_success() && opened.is_encoded() {
             return Err(HttpError::Encoded { call: opened.call });
         }
@@ -159,6 +166,7 @@ impl Opened {
             status,
             headers: std::mem::take(self.response.headers_mut()),
             body: body.freeze(),
+            secrets: self.secrets,
         })
     }
 

@@ -79,3 +79,31 @@ async fn a_header_that_cannot_be_sent_is_an_error() {
     assert!(matches!(request.send(0).await, Err(HttpError::Header { .. })));
     assert_eq!(client.requests(), 0);
 }
+
+#[tokio::test]
+async fn a_secret_that_the_server_sends_back_is_blanked() {
+    let server = Server::start(|number, request| {
+        let is_ours = |line: &&str| line.to_ascii_lowercase().starts_with("authorization: ");
+        let sent = request.lines().find(is_ours).unwrap().split_once(": ").unwrap().1;
+        let text = format!("refused <{sent}> <{}> <open sesame>", sent.split_once(' ').unwrap().1);
+        match number % 2 {
+            0 => reply("403 Forbidden", &[], text.as_bytes()),
+            _ => reply("200 OK", &[("Content-Type", &text)], b"{}"),
+        }
+    })
+    .await;
+    let basic = Credentials::Basic { user: "robot".into(), password: "open sesame".into() };
+    for credentials in [basic, Credentials::Bearer("open sesame".into())] {
+        let client = Client::new(origin(server.address), &credentials, limits()).unwrap();
+        let get = || client.request(Method::GET, "/").unwrap().send(10);
+        let refused = get().await.unwrap().into_error();
+        let no_json = get().await.unwrap().json::<()>().unwrap_err();
+        for error in [refused, no_json] {
+            let shown = format!("{error} {error:?}");
+            assert!(
+                shown.contains("<***> <***>") && !shown.contains("sesame") && !shown.contains("cm9ib3Q"),
+                "{shown}"
+            );
+        }
+    }
+}
