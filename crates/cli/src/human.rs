@@ -91,6 +91,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
             let verdict = match said.verdict {
                 policy::Verdict::Holds => "holds",
                 policy::Verdict::NotApplicable => "does not apply",
+                policy::Verdict::Accepted => "does not hold, which conveyor.yaml accepts",
                 policy::Verdict::Waived => "waived",
                 policy::Verdict::Violated => "VIOLATED",
             };

@@ -39,6 +39,8 @@ pub struct RuleVerdict {
 pub enum Verdict {
     /// It holds.
     Holds,
+    /// It does not hold, and conveyor.yaml accepts that.
+    Accepted,
     /// It has nothing to say about such a request.
     NotApplicable,
     /// It does not hold, and the emergency waived it.

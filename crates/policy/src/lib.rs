@@ -79,6 +79,6 @@ pub use facts::{Approval, Build, BuildStatus, Fact, Facts, Release, RulesFrom, S
 pub use parameters::{ApprovalParameters, Parameters};
 pub use permit::Permit;
 pub use request::{Intent, Request, Step};
-pub use rule::{Grade, Rule, RuleId, Violation};
+pub use rule::{Finding, Grade, Rule, RuleId, Violation};
 pub use rule_set::{DuplicateRule, MissingRule, RuleSet};
 pub use rules::{BUILD_ON_RECORD, approvals_that_count, release_that_asks};

@@ -20,12 +20,12 @@ pub trait Rule: Send + Sync + RefUnwindSafe {
     /// Whether it has anything to say about the request. Where it has not, the decision names it as not applicable.
     fn applies(&self, request: &Request) -> bool;
 
-    /// Whether it holds.
+    /// Whether it holds, or need not.
     ///
     /// # Errors
     /// What is wrong, and what somebody can do about it. A fact that the rule needs and that is
     /// [missing](Fact::Missing) is an error.
-    fn check(&self, request: &Request, facts: &Facts, now: Timestamp) -> Result<(), Violation>;
+    fn check(&self, request: &Request, facts: &Facts, now: Timestamp) -> Result<Finding, Violation>;
 }
 
 /// How strict a rule is.
@@ -35,6 +35,15 @@ pub enum Grade {
     Integrity,
     /// An emergency waives it, on record.
     Waivable,
+}
+
+/// What a rule says that forbids nothing.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Finding {
+    /// It holds.
+    Holds,
+    /// It does not hold, and conveyor.yaml accepts that.
+    Accepted,
 }
 
 /// A rule's name in kebab-case, such as `four-eyes`: lower-case letters and digits, in words joined by single dashes,

@@ -3,8 +3,8 @@ use std::{any::Any, fmt, panic};
 use jiff::Timestamp;
 
 use crate::{
-    Decision, Denial, Facts, Grade, Intent, Parameters, Permit, Request, Rule, RuleId, RuleVerdict, Verdict, Violation,
-    rules,
+    Decision, Denial, Facts, Finding, Grade, Intent, Parameters, Permit, Request, Rule, RuleId, RuleVerdict, Verdict,
+    Violation, rules,
 };
 
 /// The rules that a request is held against. There is no set without the safety rules.
@@ -73,7 +73,8 @@ impl RuleSet {
         for member in &self.rules {
             let verdict = match member.judge(&request, facts, now) {
                 Judgement::NotApplicable => Verdict::NotApplicable,
-                Judgement::Holds => Verdict::Holds,
+                Judgement::Found(Finding::Holds) => Verdict::Holds,
+                Judgement::Found(Finding::Accepted) => Verdict::Accepted,
                 Judgement::Violated(_) if emergency && member.grade == Grade::Waivable => Verdict::Waived,
                 Judgement::Violated(violation) => {
                     violations.push(violation);
@@ -102,7 +103,7 @@ impl fmt::Debug for RuleSet {
 
 enum Judgement {
     NotApplicable,
-    Holds,
+    Found(Finding),
     Violated(Violation),
 }
 
@@ -113,7 +114,7 @@ impl Member {
         let judged = panic::catch_unwind(|| rule.applies(request).then(|| rule.check(request, facts, now)));
         match judged {
             Ok(None) => Judgement::NotApplicable,
-            Ok(Some(Ok(()))) => Judgement::Holds,
+            Ok(Some(Ok(finding))) => Judgement::Found(finding),
             Ok(Some(Err(violation))) => Judgement::Violated(Violation { rule: self.id.clone(), ..violation }),
             Err(payload) => Judgement::Violated(self.panicked(payload.as_ref())),
         }

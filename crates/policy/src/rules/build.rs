@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 
 use super::asks_ci;
-use crate::{BuildStatus, Facts, Grade, Intent, Request, Rule, RuleId, Violation};
+use crate::{BuildStatus, Facts, Finding, Grade, Intent, Request, Rule, RuleId, Violation};
 
 const ID: RuleId = RuleId::of("build-of-definition");
 
@@ -27,7 +27,7 @@ impl Rule for BuildOfDefinition {
         self.definition.is_some() && asks_ci(request)
     }
 
-    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         let asked = request.artifact.build;
         let build = facts.build.require(&ID, &format!("the account of build {asked}"))?;
         let violation = |because: String, remedy: &str| Err(Violation::new(ID, because, remedy));
@@ -48,8 +48,8 @@ impl Rule for BuildOfDefinition {
         }
         let publish = request.intent == Intent::Publish;
         match build.status {
-            BuildStatus::InProgress if publish => Ok(()),
-            BuildStatus::Succeeded if !publish => Ok(()),
+            BuildStatus::InProgress if publish => Ok(Finding::Holds),
+            BuildStatus::Succeeded if !publish => Ok(Finding::Holds),
             _ if publish => violation(format!("build {asked} is not in progress"), "publish from within the build"),
             BuildStatus::InProgress => violation(format!("build {asked} has not ended"), "wait for it to succeed"),
             _ => violation(format!("build {asked} did not succeed"), "queue a new build"),

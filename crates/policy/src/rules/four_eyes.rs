@@ -5,7 +5,8 @@ use release::{Actor, ActorId, BuildId};
 
 use super::asks_ci;
 use crate::{
-    Approval, ApprovalParameters, Fact, Facts, Grade, Intent, Parameters, Release, Request, Rule, RuleId, Violation,
+    Approval, ApprovalParameters, Fact, Facts, Finding, Grade, Intent, Parameters, Release, Request, Rule, RuleId,
+    Violation,
 };
 
 const ID: RuleId = RuleId::of("four-eyes");
@@ -46,7 +47,7 @@ impl Rule for FourEyes {
         self.approval.required > 0 && asks_ci(request) && request.intent != Intent::Publish
     }
 
-    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         let (vote, approvals) = self.vote(request, facts)?;
         vote.count(approvals, self.approval.required)
     }
@@ -172,7 +173,7 @@ struct Vote<'a> {
 }
 
 impl Vote<'_> {
-    fn count(&self, approvals: &[Approval], required: u32) -> Result<(), Violation> {
+    fn count(&self, approvals: &[Approval], required: u32) -> Result<Finding, Violation> {
         let mut approvers = BTreeSet::new();
         let mut refused = Vec::new();
         for approval in approvals {
@@ -184,7 +185,7 @@ impl Vote<'_> {
             }
         }
         if u32::try_from(approvers.len()).unwrap_or(u32::MAX) >= required {
-            return Ok(());
+            return Ok(Finding::Holds);
         }
         let refused = if refused.is_empty() { String::new() } else { format!(" ({})", refused.join("; ")) };
         Err(violation(

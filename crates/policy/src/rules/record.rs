@@ -1,7 +1,7 @@
 use jiff::Timestamp;
 use release::{Digest, Environment};
 
-use crate::{Facts, Grade, Intent, Request, Rule, RuleId, Source, Step, Violation};
+use crate::{Facts, Finding, Grade, Intent, Request, Rule, RuleId, Source, Step, Violation};
 
 /// The rule that asks for the build's record: `build-on-record`. Who finds no digest to ask about denies in its name.
 pub const BUILD_ON_RECORD: RuleId = RuleId::of("build-on-record");
@@ -23,7 +23,7 @@ impl Rule for BuildOnRecord {
         true
     }
 
-    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         let source = facts.source.require(&BUILD_ON_RECORD, "where the digest comes from")?;
         match (&request.intent, request.step, &request.from, source) {
             (Intent::Promote, _, Some(from), Source::Record { recorded, tag }) => {
@@ -34,7 +34,7 @@ impl Rule for BuildOnRecord {
                 held(request, &request.to, *tag, "publish the build first: CI runs copy-artifact --from oci:DIR")
             }
             (Intent::Publish, Step::Copy, None, Source::Built { digest }) if *digest == request.artifact.digest => {
-                Ok(())
+                Ok(Finding::Holds)
             }
             (Intent::Publish, Step::Copy, None, Source::Built { digest }) => Err(Violation::new(
                 BUILD_ON_RECORD,
@@ -68,11 +68,11 @@ fn on_record(request: &Request, from: &Environment, recorded: Option<Digest>) ->
     }
 }
 
-fn held(request: &Request, place: &Environment, tag: Option<Digest>, absent: &str) -> Result<(), Violation> {
+fn held(request: &Request, place: &Environment, tag: Option<Digest>, absent: &str) -> Result<Finding, Violation> {
     let artifact = &request.artifact;
     let build = artifact.build;
     match tag {
-        Some(digest) if digest == artifact.digest => Ok(()),
+        Some(digest) if digest == artifact.digest => Ok(Finding::Holds),
         Some(digest) => Err(Violation::new(
             BUILD_ON_RECORD,
             format!("the tag {build} in {place} holds {digest}, not {}", artifact.digest),

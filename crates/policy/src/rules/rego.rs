@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Facts, Grade, Request, Rule, RuleId, Violation};
+use crate::{Facts, Finding, Grade, Request, Rule, RuleId, Violation};
 
 const ID: RuleId = RuleId::of("rules-evaluated");
 
@@ -20,10 +20,10 @@ impl Rule for RulesEvaluated {
         true
     }
 
-    fn check(&self, _: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, _: &Request, facts: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         let from = facts.rules_from.require(&ID, "where the rules were read")?;
         match from.rules {
-            None => Ok(()),
+            None => Ok(Finding::Holds),
             Some(tree) => Err(Violation::new(
                 ID,
                 format!("the rules in Rego (tree {tree} of commit {}) are not evaluated by this version", from.commit),

@@ -1,6 +1,6 @@
 use jiff::Timestamp;
 
-use crate::{Facts, Grade, Request, Rule, RuleId, Step, TagRule, Target, Violation};
+use crate::{Facts, Finding, Grade, Request, Rule, RuleId, Step, TagRule, Target, Violation};
 
 const FREE: RuleId = RuleId::of("tag-free");
 const IMMUTABLE: RuleId = RuleId::of("tag-immutable");
@@ -21,17 +21,17 @@ impl Rule for TagFree {
         true
     }
 
-    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         let artifact = &request.artifact;
         let (app, build, to) = (&artifact.app, artifact.build, &request.to);
         match (facts.target.require(&FREE, "what the target's tag holds")?, request.step) {
-            (Target::Holds(digest), _) if *digest == artifact.digest => Ok(()),
+            (Target::Holds(digest), _) if *digest == artifact.digest => Ok(Finding::Holds),
             (Target::Holds(digest), _) => Err(Violation::new(
                 FREE,
                 format!("the tag {build} in {to} is held by {digest}, not by {}", artifact.digest),
                 "queue a new build: a tag is never moved",
             )),
-            (Target::Absent, Step::Copy) => Ok(()),
+            (Target::Absent, Step::Copy) => Ok(Finding::Holds),
             (Target::Absent, Step::Change) => Err(Violation::new(
                 FREE,
                 format!("the registry of {to} has no tag {build}"),
@@ -59,11 +59,11 @@ impl Rule for TagImmutable {
         true
     }
 
-    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, request: &Request, facts: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         let to = &request.to;
         let because = match facts.tag_rule.require(&IMMUTABLE, "whether the target's tags can move")? {
-            TagRule::Immutable => return Ok(()),
-            _ if self.mutable_tags_accepted => return Ok(()),
+            TagRule::Immutable => return Ok(Finding::Holds),
+            _ if self.mutable_tags_accepted => return Ok(Finding::Accepted),
             TagRule::Mutable => format!("the registry of {to} would move a tag"),
             TagRule::Unknown => format!("the registry of {to} does not say whether it would move a tag"),
         };

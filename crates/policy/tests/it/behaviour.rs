@@ -144,14 +144,16 @@ fn a_tag_is_absent_or_holds_the_digest() {
 fn a_tag_must_not_be_able_to_move() {
     denies("tag-immutable", "would move a tag", |_, _, facts| facts.tag_rule = Fact::Known(TagRule::Mutable));
     denies("tag-immutable", "does not say", |_, _, facts| facts.tag_rule = Fact::Known(TagRule::Unknown));
-    allows(|parameters, _, facts| {
-        parameters.mutable_tags_accepted = true;
-        facts.tag_rule = Fact::Known(TagRule::Mutable);
-    });
-    allows(|parameters, _, facts| {
-        parameters.mutable_tags_accepted = true;
-        facts.tag_rule = Fact::Known(TagRule::Unknown);
-    });
+    for (rule, verdict) in [
+        (TagRule::Immutable, Verdict::Holds),
+        (TagRule::Mutable, Verdict::Accepted),
+        (TagRule::Unknown, Verdict::Accepted),
+    ] {
+        let parameters = Parameters { mutable_tags_accepted: true, ..parameters() };
+        let decision = evaluate(&parameters, &request(), &Facts { tag_rule: Fact::Known(rule), ..facts() });
+        assert!(allowed(&decision), "{:?}", reasons(&decision));
+        assert_eq!(verdict_of(&decision, "tag-immutable"), verdict, "{rule:?}");
+    }
     denies("tag-immutable", "not known", |parameters, _, facts| {
         parameters.mutable_tags_accepted = true;
         facts.tag_rule = Fact::missing("no answer");

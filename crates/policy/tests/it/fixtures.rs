@@ -4,8 +4,8 @@ use std::time::Duration;
 
 use jiff::Timestamp;
 use policy::{
-    Approval, ApprovalParameters, Build, BuildStatus, Decision, Fact, Facts, Grade, Intent, Parameters, Release,
-    Request, Rule, RuleId, RuleSet, RulesFrom, Source, Stage, Step, TagRule, Target, Verdict, Violation,
+    Approval, ApprovalParameters, Build, BuildStatus, Decision, Fact, Facts, Finding, Grade, Intent, Parameters,
+    Release, Request, Rule, RuleId, RuleSet, RulesFrom, Source, Stage, Step, TagRule, Target, Verdict, Violation,
 };
 use release::{Actor, ActorId, Artifact, CommitId, Digest, ObjectId};
 
@@ -199,13 +199,13 @@ impl Rule for Told {
         self.does != Does::NotApply
     }
 
-    fn check(&self, _: &Request, _: &Facts, _: Timestamp) -> Result<(), Violation> {
+    fn check(&self, _: &Request, _: &Facts, _: Timestamp) -> Result<Finding, Violation> {
         assert!(self.does != Does::PanicInCheck, "told to panic");
         match self.does {
             Does::Forbid => {
                 Err(Violation::new("somebody-else".parse().unwrap(), "told to forbid", "tell it otherwise"))
             }
-            _ => Ok(()),
+            _ => Ok(Finding::Holds),
         }
     }
 }

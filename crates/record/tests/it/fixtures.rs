@@ -76,7 +76,11 @@ pub(crate) fn act(number: u64, run_number: u64) -> Act {
         },
         release: Some(ReleaseStage { attempt: 1, definition: 12, id: 880, stage: 4 }),
         requester: actor(1, "Ana"),
-        rules: vec![verdict("four-eyes", Verdict::Holds), verdict("scan", Verdict::NotApplicable)],
+        rules: vec![
+            verdict("four-eyes", Verdict::Holds),
+            verdict("scan", Verdict::NotApplicable),
+            verdict("tag-immutable", Verdict::Accepted),
+        ],
         run: run(run_number),
         time: time(),
     }

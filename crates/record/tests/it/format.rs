@@ -26,7 +26,7 @@ fn is_written(predicate: impl Into<Predicate>, expected: &str) {
 }
 
 const REST: &str = r#""release":{"attempt":1,"definition":12,"id":880,"stage":4},"#;
-const LAST: &str = r#""requester":{"id":"azure-devops:0b000001-0000-0000-0000-000000000000","name":"Ana"},"rules":[{"id":"four-eyes","verdict":"holds"},{"id":"scan","verdict":"not-applicable"}],"run":"RUN","time":"2026-11-24T03:12:09Z""#;
+const LAST: &str = r#""requester":{"id":"azure-devops:0b000001-0000-0000-0000-000000000000","name":"Ana"},"rules":[{"id":"four-eyes","verdict":"holds"},{"id":"scan","verdict":"not-applicable"},{"id":"tag-immutable","verdict":"accepted"}],"run":"RUN","time":"2026-11-24T03:12:09Z""#;
 const DECIDED: &str = r#""decided":{"commit":"1111111111111111111111111111111111111111","config":"2222222222222222222222222222222222222222","found":"48200","policy":"3333333333333333333333333333333333333333"},"environment":"prod-wealth","#;
 
 /// An act's predicate, from what differs between kinds.
