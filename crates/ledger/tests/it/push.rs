@@ -1,5 +1,7 @@
 //! What a push of the git program came to, where git and the server say little about it.
 
+use std::fs;
+
 use ledger::{Change, LedgerError, Outcome, Push, Refusal, Remote, git::Program};
 
 use crate::{
@@ -120,4 +122,23 @@ async fn a_commit_that_bears_our_run_is_not_taken_for_ours() {
     let outcome = bring(&client, &change).await;
     assert!(matches!(outcome, Ok(Outcome::Updated { attempts: 2, .. })), "{outcome:?}");
     assert_eq!(server.git(&["show", "main:r.json"]), "[\n1\n]\n");
+}
+
+#[tokio::test]
+async fn the_first_of_two_pushes_in_doubt_may_be_the_one_that_landed() {
+    let server = Server::with_manifests();
+    // The first push arrives while the second one is lost. The two commits differ in their second.
+    let late = Script::new(&format!(
+        "[ \"$1\" = push ] || exec git \"$@\"\nfor last; do :; done\n\
+         if [ ! -e \"$LOG.first\" ]; then sleep 1.1; echo \"$last\" >\"$LOG.first\"\n\
+         else echo \"$last\" >\"$LOG.second\"; git push --quiet -- {} \"$(cat \"$LOG.first\")\"; fi\n\
+         echo 'fatal: the remote end hung up unexpectedly' >&2\nexit 128",
+        server.url()
+    ));
+    let client = Program::new(server.url(), late.settings());
+    let outcome = bring(&client, &only_a_record()).await;
+    assert!(matches!(outcome, Ok(Outcome::Updated { attempts: 2, .. })), "{outcome:?}");
+    let pushed = |which| fs::read_to_string(late.log().with_extension(which)).unwrap();
+    assert_ne!(pushed("first"), pushed("second"));
+    assert_eq!(pushed("first").trim_end(), format!("{}:refs/heads/main", server.git(&["rev-parse", "main"]).trim()));
 }
