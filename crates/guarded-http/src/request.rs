@@ -152,7 +152,7 @@ impl<'a> Request<'a> {
         let result = tokio::select! {
             biased;
             result = self.client.http.execute(request) => result,
-            () = progress.stalled(limits.stall) => return Err(HttpError::Stalled { call: call(), after: limits.stall }),
+            after = progress.stalled(limits.stall) => return Err(HttpError::Stalled { call: call(), after }),
             () = sleep_until(limits.deadline) => return Err(HttpError::Deadline { call: call() }),
         };
         if let Some(source) = progress.failure() {

@@ -43,23 +43,32 @@ struct Aborted;
 #[derive(Clone)]
 pub(crate) struct Progress(Arc<Mutex<State>>);
 
+/// How long a server may take to store a body that it has whole: a large blob is hashed and moved there.
+const STORING: Duration = Duration::from_secs(300);
+
 struct State {
     moved: Instant,
+    /// Whether a streamed body was given out to its last byte.
+    complete: bool,
     failed: Option<BodyError>,
 }
 
 impl Progress {
     /// Nothing moved since `start`.
     pub(crate) fn new(start: Instant) -> Self {
-        Self(Arc::new(Mutex::new(State { moved: start, failed: None })))
+        Self(Arc::new(Mutex::new(State { moved: start, complete: false, failed: None })))
     }
 
-    /// Returns once nothing moved for `stall`.
-    pub(crate) async fn stalled(&self, stall: Duration) {
+    /// Returns once nothing moved for `stall`, or for five minutes behind a streamed body; and how long that was.
+    pub(crate) async fn stalled(&self, stall: Duration) -> Duration {
         loop {
-            let end = self.state().moved + stall;
+            let (end, after) = {
+                let state = self.state();
+                let after = if state.complete { stall.max(STORING) } else { stall };
+                (state.moved + after, after)
+            };
             if Instant::now() >= end {
-                return;
+                return after;
             }
             sleep_until(end).await;
         }
@@ -79,6 +88,7 @@ impl Upload {
     /// The body for the HTTP library: it reports to `progress`, and errs instead of having another length.
     pub(crate) fn into_body(self, progress: &Progress) -> reqwest::Body {
         let promised = self.length;
+        progress.state().complete = promised == 0;
         let progress = progress.clone();
         let bytes = stream::try_unfold((self.bytes, promised), move |(mut bytes, left)| {
             let progress = progress.clone();
@@ -86,6 +96,7 @@ impl Upload {
                 let next = next(&mut bytes, left, promised).await;
                 let mut state = progress.state();
                 state.moved = Instant::now();
+                state.complete = matches!(next, Ok(None | Some((_, 0))));
                 match next {
                     Ok(next) => Ok(next.map(|(chunk, left)| (chunk, (bytes, left)))),
                     Err(error) => {

@@ -15,10 +15,11 @@ fn client(server: &Server) -> Client {
     Client::new(origin(server.address), &Credentials::Anonymous, limits()).unwrap()
 }
 
+const SOON: Duration = Duration::from_millis(100);
+
 /// Limits that a server which says nothing meets soon.
 fn impatient(address: SocketAddr) -> Client {
-    let soon = Duration::from_millis(100);
-    let limits = Limits { connect: soon, stall: soon, deadline: Instant::now() + 40 * soon };
+    let limits = Limits { connect: SOON, stall: SOON, deadline: Instant::now() + 40 * SOON };
     Client::new(origin(address), &Credentials::Anonymous, limits).unwrap()
 }
 
@@ -168,6 +169,28 @@ async fn an_upload_that_stalls_at_either_end_is_noticed() {
     let client = impatient(deaf.local_addr().unwrap());
     let error = client.request(Method::PUT, "/").unwrap().upload(upload).send(0).await.unwrap_err();
     assert!(matches!(error, HttpError::Stalled { .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_server_may_take_longer_to_store_a_body_than_to_receive_it() {
+    let server = Server::start(|_, request| match request.split(' ').nth(1) {
+        Some("/slow") => Answer::Late(8 * SOON, head("201 Created", &[], 0)),
+        _ => Answer::Hang(Vec::new()),
+    })
+    .await;
+    let send = |content: &'static str, path: &'static str, limits| {
+        let client = Client::new(origin(server.address), &Credentials::Anonymous, limits).unwrap();
+        let bytes = stream::iter([Ok(Bytes::from(content))]);
+        let upload = Upload { length: content.len() as u64, bytes: Box::pin(bytes) };
+        async move { client.request(Method::PUT, path).unwrap().upload(upload).send(0).await }
+    };
+    let patient = Limits { connect: SOON, stall: SOON, deadline: Instant::now() + 600 * SOON };
+    for content in ["content", ""] {
+        assert!(send(content, "/slow", patient).await.is_ok(), "{content}");
+    }
+    let short = Limits { deadline: Instant::now() + 4 * SOON, ..patient };
+    let error = send("content", "/silent", short).await.unwrap_err();
+    assert!(matches!(error, HttpError::Deadline { .. }), "{error}");
 }
 
 #[tokio::test]

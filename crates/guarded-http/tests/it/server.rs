@@ -3,6 +3,7 @@
 use std::{
     net::SocketAddr,
     sync::{Arc, Mutex},
+    time::Duration,
 };
 
 use tokio::{
@@ -14,6 +15,8 @@ use tokio::{
 pub(crate) enum Answer {
     /// These bytes.
     Bytes(Vec<u8>),
+    /// These bytes, after some time.
+    Late(Duration, Vec<u8>),
     /// These bytes, then nothing more for as long as the client waits.
     Hang(Vec<u8>),
     /// These bytes again and again, for as long as the client reads.
@@ -78,6 +81,10 @@ async fn serve(mut socket: TcpStream, answer: Arc<impl Fn(usize, &str) -> Answer
     };
     match answer(number, &request) {
         Answer::Bytes(bytes) => drop(socket.write_all(&bytes).await),
+        Answer::Late(pause, bytes) => {
+            tokio::time::sleep(pause).await;
+            drop(socket.write_all(&bytes).await);
+        }
         Answer::Hang(bytes) => {
             drop(socket.write_all(&bytes).await);
             drop(socket.read(&mut [0]).await);

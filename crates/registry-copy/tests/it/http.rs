@@ -488,3 +488,18 @@ async fn only_a_registry_can_say_that_a_tag_is_free() {
         assert_eq!(registry_of(answer).await.resolve(&repository(), &tag()).await.unwrap(), None);
     }
 }
+
+#[tokio::test]
+async fn a_registry_may_take_longer_to_store_a_blob_than_to_receive_it() {
+    let server = Server::start(|_, request| match request.split(' ').next() {
+        Some("POST") => reply("202 Accepted", &[("Location", "/upload")], b""),
+        _ => Answer::Late(Duration::from_millis(600), head("201 Created", &[], 0)),
+    })
+    .await;
+    let stall = Duration::from_millis(100);
+    let limits = Limits { connect: stall, stall, deadline: Instant::now() + Duration::from_secs(20) };
+    let authority = server.address.to_string().parse().unwrap();
+    let registry = HttpRegistry::new(&authority, &Credentials::Anonymous, limits).unwrap();
+    let (descriptor, bytes) = blob("content");
+    registry.put_blob(&repository(), &descriptor, bytes).await.unwrap();
+}
