@@ -54,7 +54,7 @@ pub(crate) struct CopyArtifact {
 /// The document's own part.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Body {
-    /// What the copy did; absent where none ended.
+    /// What the copy did, or would in a dry run; absent where neither is known.
     #[serde(flatten)]
     copy: Option<CopyPart>,
     /// The decision; empty in the form with two references.
@@ -79,7 +79,7 @@ impl Command for CopyArtifact {
         };
         let app = account.apps.values().find_map(|part| part.copy.as_ref());
         if let (Some(path), Some(copy)) = (&self.digest_file, account.copy.as_ref().or(app)) {
-            std::fs::write(path, format!("{}\n", copy.transfer.digest))
+            std::fs::write(path, format!("{}\n", copy.digest))
                 .map_err(|source| Error::File { path: path.clone(), source })?;
         }
         Ok(outcome)

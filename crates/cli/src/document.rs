@@ -132,7 +132,7 @@ pub(crate) struct AppPart {
     violations: Vec<ViolationPart>,
     /// Who approved, by name.
     approvers: Vec<String>,
-    /// What the copy did; absent where none ended, and where the document has it at its top.
+    /// What the copy did, or would; absent where neither is known, and where the document has it at its top.
     #[serde(skip_serializing_if = "Option::is_none")]
     copy: Option<CopyPart>,
 }
@@ -158,15 +158,23 @@ struct ViolationPart {
     remedy: String,
 }
 
-/// A finished copy.
+/// A copy: finished, or planned by a dry run.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct CopyPart {
     /// From where.
     source: String,
     /// To where, with tag and digest.
     destination: String,
-    /// What the tag names.
+    /// What the tag names, or would.
     digest: String,
+    /// What moved; absent in a dry run.
+    #[serde(flatten)]
+    moved: Option<MovedPart>,
+}
+
+/// What a copy moved.
+#[derive(Debug, Serialize, JsonSchema)]
+struct MovedPart {
     /// Manifests and indexes that were stored, referrers included.
     manifests: u64,
     /// What became of the blobs.
@@ -400,19 +408,21 @@ impl CopyPart {
         Self {
             source: copy.source.clone(),
             destination: copy.destination.to_string(),
-            digest: copy.transfer.digest.to_string(),
-            manifests: copy.transfer.manifests,
-            blobs: BlobsPart {
-                copied: copy.transfer.blobs.copied,
-                mounted: copy.transfer.blobs.mounted,
-                present: copy.transfer.blobs.present,
-            },
-            bytes: copy.transfer.bytes,
-            requests: RequestsPart {
-                source: copy.source_registry.as_ref().map_or(0, requests),
-                destination: requests(&copy.destination.registry),
-            },
-            referrers: copy.transfer.referrers,
+            digest: copy.digest.to_string(),
+            moved: copy.transfer.as_ref().map(|transfer| MovedPart {
+                manifests: transfer.manifests,
+                blobs: BlobsPart {
+                    copied: transfer.blobs.copied,
+                    mounted: transfer.blobs.mounted,
+                    present: transfer.blobs.present,
+                },
+                bytes: transfer.bytes,
+                requests: RequestsPart {
+                    source: copy.source_registry.as_ref().map_or(0, requests),
+                    destination: requests(&copy.destination.registry),
+                },
+                referrers: transfer.referrers,
+            }),
         }
     }
 }

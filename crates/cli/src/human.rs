@@ -2,7 +2,7 @@
 
 use std::fmt::Write as _;
 
-use conveyor::{Account, ChangeAccount, CopyAccount, Outcome, policy};
+use conveyor::{Account, ChangeAccount, CopyAccount, Outcome, policy, registry_copy::Transfer};
 
 use crate::document::{Ended, Head};
 
@@ -48,16 +48,21 @@ fn succeeded(outcome: &Outcome) -> bool {
 }
 
 fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Outcome) {
+    // The raw forms change no environment, and ask no policy.
+    let of_policy = head.environment.is_some();
     let environment = head.environment.as_deref().unwrap_or_default();
     match outcome {
         Outcome::Copied | Outcome::AlreadyPresent => {}
+        Outcome::Updated if !of_policy => line(text, "written to the repository"),
         Outcome::Updated => {
             line(text, &format!("{environment}: the Ledger asks for it, the cluster follows by itself"));
         }
         Outcome::AwaitingSync => {
             line(text, &format!("{environment}: the Ledger asks for it, awaiting the manual sync"));
         }
+        Outcome::Unchanged if !of_policy => line(text, "it is so already, nothing was written"),
         Outcome::Unchanged => line(text, &format!("{environment}: it is so already, nothing was written")),
+        Outcome::Planned if !of_policy => line(text, "dry run: nothing was done, and no policy was asked"),
         Outcome::Planned => line(text, "dry run: this is allowed and nothing was done"),
         Outcome::Allowed => line(text, &format!("{environment}: allowed")),
         Outcome::Denied(denied) => {
@@ -112,20 +117,22 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
     tell_changes(text, "would change", &account.planned);
     if let Some(ledger) = &account.ledger {
         tell_changes(text, "changed", &ledger.changes);
-        line(text, &format!("Ledger commit {} on {}", ledger.commit, ledger.parent));
+        let whose = if of_policy { "Ledger commit" } else { "commit" };
+        line(text, &format!("{whose} {} on {}", ledger.commit, ledger.parent));
     }
 }
 
 fn tell_copy(text: &mut String, copy: &CopyAccount) {
-    let transfer = &copy.transfer;
-    if copy.already_present {
-        line(text, &format!("{} was there already", copy.destination));
-    } else {
-        let blobs = transfer.blobs.copied;
-        line(text, &format!("{}: {blobs} blobs, {} bytes copied, read back", copy.destination, transfer.bytes));
+    let CopyAccount { source, destination, already_present, transfer, .. } = copy;
+    match transfer {
+        _ if *already_present => line(text, &format!("{destination} is there already")),
+        None => line(text, &format!("would copy {source} to {destination}")),
+        Some(Transfer { blobs, bytes, .. }) => {
+            line(text, &format!("{destination}: {} blobs, {bytes} bytes copied, read back", blobs.copied));
+        }
     }
-    if transfer.blobs.foreign > 0 {
-        line(text, &format!("  {} non-distributable layers stay where they are", transfer.blobs.foreign));
+    if let Some(foreign) = transfer.as_ref().map(|transfer| transfer.blobs.foreign).filter(|foreign| *foreign > 0) {
+        line(text, &format!("  {foreign} non-distributable layers stay where they are"));
     }
 }
 

@@ -1,6 +1,9 @@
 //! The next command to give.
 
-use conveyor::{Account, Kind, Outcome};
+use conveyor::{
+    Account, Error, Kind, Outcome,
+    ledger::{EditError, LedgerError},
+};
 
 use crate::{document::Ended, exit};
 
@@ -22,6 +25,11 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         Ended::Came(Outcome::Denied(_) | Outcome::ReadsMoved { .. } | Outcome::NeverWon { .. }) => Some(again()),
         Ended::Came(Outcome::Refused(_)) => Some(then_again()),
         Ended::Came(Outcome::Updated | Outcome::Unchanged | Outcome::Allowed) => None,
+        Ended::Failed(Error::Ledger(LedgerError::Edit { source: EditError::Ambiguous { .. }, .. }))
+            if account.environment.is_none() =>
+        {
+            Some("where these are in several documents, add --document N, counted from 0".to_owned())
+        }
         Ended::Failed(error) => Some(match error.kind() {
             Kind::Temporary => again(),
             Kind::Failed => then_again(),

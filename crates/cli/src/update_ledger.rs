@@ -53,7 +53,10 @@ struct Raw {
     /// The scalar's place, such as image.tag or images[name=web].newTag
     #[arg(long, value_name = "KEY", requires = "repo")]
     key: Option<KeyPath>,
-    /// The new value
+    /// Which of the file's documents it is in, counted from 0; needed where several have the key
+    #[arg(long, value_name = "N", requires = "repo")]
+    document: Option<usize>,
+    /// The new value, always a text: 48213 is written as "48213"
     #[arg(long, value_name = "VALUE", requires = "repo")]
     set: Option<String>,
     /// Only if the place holds this value
@@ -101,7 +104,8 @@ impl Command for UpdateLedger {
 
 impl UpdateLedger {
     async fn set(&self, repo: &str, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
-        let Raw { file: Some(file), key: Some(key), set: Some(set), expect, forward_only, .. } = &self.raw else {
+        let Raw { file: Some(file), key: Some(key), set: Some(set), document, expect, forward_only, .. } = &self.raw
+        else {
             return Err(Error::NoLedger);
         };
         let from = match (expect, forward_only) {
@@ -109,7 +113,8 @@ impl UpdateLedger {
             (None, true) => From::OlderThan(set.parse::<BuildId>()?),
             (None, false) => From::Any,
         };
-        let edit = Edit { file: file.clone(), document: None, key: key.clone(), from, to: Scalar::new(set.as_str()) };
+        let edit =
+            Edit { file: file.clone(), document: *document, key: key.clone(), from, to: Scalar::new(set.as_str()) };
         let named = NamedLedger::new(repo, &self.common)?;
         let (branch, deadline) = (&named.place.branch, session.deadline);
         raw::update(&named.remote, branch, edit, session.run, self.acting.dry_run, deadline, account).await

@@ -73,7 +73,7 @@ pub struct AppAccount {
     pub approvers: Vec<String>,
 }
 
-/// A finished copy.
+/// A copy: finished, or planned by a dry run.
 #[derive(Debug, Clone)]
 pub struct CopyAccount {
     /// From where.
@@ -82,10 +82,12 @@ pub struct CopyAccount {
     pub source_registry: Option<Authority>,
     /// To where.
     pub destination: Reference,
-    /// Whether anything had to be copied.
+    /// What the destination's tag names, or would.
+    pub digest: Digest,
+    /// Whether the tag named it before.
     pub already_present: bool,
-    /// What moved.
-    pub transfer: Transfer,
+    /// What moved; none in a dry run.
+    pub transfer: Option<Transfer>,
 }
 
 /// A commit in the Ledger.

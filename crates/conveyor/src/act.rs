@@ -66,12 +66,45 @@ async fn copy_one(
             return Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: artifact.digest }));
         }
     };
-    let destination = Reference { digest: Some(artifact.digest), ..place(&decision.scene, case) };
+    let told = copy_account(&decision.scene, case, artifact.digest, from, already_present);
+    Ok(CopyAccount { transfer: Some(transfer), ..told })
+}
+
+/// Says in `account` what permitted copies would be.
+pub(crate) fn plan_copies(
+    decision: &Decision<'_>,
+    permitted: &[Permitted<'_>],
+    from: Option<&Authority>,
+    account: &mut Account,
+) {
+    for Permitted { case, artifact, facts, .. } in permitted {
+        let present = matches!(facts.target, Fact::Known(policy::Target::Holds(_)));
+        let planned = copy_account(&decision.scene, case, artifact.digest, from, present);
+        if let Some(entry) = account.apps.get_mut(&case.app.name) {
+            entry.copy = Some(planned);
+        }
+    }
+}
+
+fn copy_account(
+    scene: &Scene,
+    case: &Case,
+    digest: Digest,
+    from: Option<&Authority>,
+    already_present: bool,
+) -> CopyAccount {
     let source = match from {
-        Some(registry) => format!("{registry}/{}@{}", case.app.repository, artifact.digest),
-        None => format!("oci:@{}", artifact.digest),
+        Some(registry) => format!("{registry}/{}@{digest}", case.app.repository),
+        None => format!("oci:@{digest}"),
     };
-    Ok(CopyAccount { source, source_registry: from.cloned(), destination, already_present, transfer })
+    CopyAccount {
+        source,
+        source_registry: from.cloned(),
+        destination: Reference { digest: Some(digest), ..place(scene, case) },
+        digest,
+        already_present,
+        transfer: None,
+    }
 }
 
 /// The tag that a case's image has in the target's registry.

@@ -303,7 +303,7 @@ impl Error {
                 registry(source.is_retryable(), source.is_integrity())
             }
             Self::Copy { source, .. } => registry(source.is_retryable(), source.is_integrity()),
-            Self::Ledger(LedgerError::Edit { .. }) => Kind::Usage,
+            Self::Ledger(LedgerError::Edit { .. } | LedgerError::NoFile { .. }) => Kind::Usage,
             Self::Ledger(source) => registry(source.is_retryable(), false),
             Self::Azure(source) => registry(source.is_retryable(), false),
         }

@@ -2,8 +2,8 @@
 //! configured.
 
 use guarded_http::Origin;
-use ledger::{Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{Destination, Observer, Registry, Source};
+use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
+use registry_copy::{Destination, Observer, Registry, RegistryError, Source};
 use release::{Authority, Digest, Reference, RunId};
 use tokio::time::Instant;
 
@@ -49,30 +49,37 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
     let failed = |failure| Error::Copy { what: what(), source: failure };
     let digest = pin(&*from, source).await?;
     agree(destination.digest, source, digest)?;
+    let held = |by| Outcome::TagHeld { place: destination.clone(), by, wanted: digest };
+    let told = |already_present, transfer| CopyAccount {
+        source: source.to_string(),
+        source_registry: Some(source.registry.clone()),
+        destination: Reference { digest: Some(digest), ..destination.clone() },
+        digest,
+        already_present,
+        transfer,
+    };
     if copy.dry_run {
-        return Ok(Outcome::Planned);
+        let there = registry_copy::pin(&*to, &destination.repository, tag).await;
+        return match there.map_err(|failure| unanswered(destination, failure))? {
+            Some(by) if by != digest => Ok(held(by)),
+            there => {
+                account.copy = Some(told(there.is_some(), None));
+                Ok(Outcome::Planned)
+            }
+        };
     }
     let origin = Source { registry: &*from, repository: source.repository.clone(), digest };
     let target = Destination { registry: &*to, repository: destination.repository.clone(), tag: tag.clone() };
     let options = registry_copy::Options::until(copy.deadline);
     let copied = registry_copy::copy(&origin, &target, &options, copy.observer).await.map_err(failed)?;
-    let (already_present, transfer) = match copied {
-        registry_copy::Outcome::Copied(transfer) => (false, transfer),
-        registry_copy::Outcome::AlreadyPresent(transfer) => (true, transfer),
-        registry_copy::Outcome::TagHeld { by } => {
-            return Ok(Outcome::TagHeld { place: destination.clone(), by, wanted: digest });
-        }
+    let (outcome, already_present, transfer) = match copied {
+        registry_copy::Outcome::Copied(transfer) => (Outcome::Copied, false, transfer),
+        registry_copy::Outcome::AlreadyPresent(transfer) => (Outcome::AlreadyPresent, true, transfer),
+        registry_copy::Outcome::TagHeld { by } => return Ok(held(by)),
     };
     account.happened.copied = true;
-    let destination = Reference { digest: Some(digest), ..destination.clone() };
-    account.copy = Some(CopyAccount {
-        source: source.to_string(),
-        source_registry: Some(source.registry.clone()),
-        destination,
-        already_present,
-        transfer,
-    });
-    Ok(if already_present { Outcome::AlreadyPresent } else { Outcome::Copied })
+    account.copy = Some(told(already_present, Some(transfer)));
+    Ok(outcome)
 }
 
 /// Refuses a destination that only policy may fill.
@@ -117,11 +124,13 @@ async fn pin(registry: &dyn Registry, source: &Reference) -> Result<Digest, Erro
     let missing = || Error::NoSource { reference: source.clone() };
     let Some(tag) = &source.tag else { return source.digest.ok_or_else(missing) };
     let named = registry_copy::pin(registry, &source.repository, tag).await;
-    let named = named
-        .map_err(|failure| Error::RawRegistry { registry: source.registry.to_string(), source: failure })?
-        .ok_or_else(missing)?;
+    let named = named.map_err(|failure| unanswered(source, failure))?.ok_or_else(missing)?;
     agree(source.digest, source, named)?;
     Ok(named)
+}
+
+fn unanswered(reference: &Reference, source: RegistryError) -> Error {
+    Error::RawRegistry { registry: reference.registry.to_string(), source }
 }
 
 /// A digest that was written must be the one that was found.
@@ -158,34 +167,17 @@ pub async fn update(
     deadline: Instant,
     account: &mut Account,
 ) -> Result<Outcome, Error> {
-    let config = config_path()?;
-    let at = remote.head(branch).await?;
-    if remote.read(&at, std::slice::from_ref(&config)).await?.pop().flatten().is_some() {
-        return Err(Error::GuardedLedger);
-    }
-    let file = edit.file.clone();
     let wanted = edit.to.to_string();
-    if dry_run {
-        let found = remote.read(&at, std::slice::from_ref(&file)).await?.pop().flatten();
-        let found = found.ok_or_else(|| Error::NoManifest { path: file.clone() })?;
-        let found = ledger::get_scalar(&found.bytes, edit.document, &edit.key)
-            .map_err(|source| ledger::LedgerError::Edit { file: file.clone(), source })?;
-        account.planned = vec![ChangeAccount {
-            app: None,
-            file: file.to_string(),
-            key: edit.key.to_string(),
-            from: found.to_string(),
-            to: wanted,
-        }];
-        return Ok(Outcome::Planned);
-    }
     let change = Change {
         run,
         message: format!("{}: {} = {}", edit.file, edit.key, edit.to),
         edits: vec![edit],
-        reads: vec![Read { path: config, was: None }],
+        reads: vec![Read { path: config_path()?, was: None }],
         prepends: Vec::new(),
     };
+    if dry_run {
+        return plan(remote, branch, &change, wanted, account).await;
+    }
     match act::push(remote, branch, &change, deadline, account).await? {
         ledger::Outcome::Updated { commit, parent, applied, attempts } => {
             let changes = applied.iter().map(|applied| ChangeAccount::new(None, applied)).collect();
@@ -199,5 +191,27 @@ pub async fn update(
         ledger::Outcome::ReadsMoved { .. } => Err(Error::GuardedLedger),
         ledger::Outcome::NeverWon { attempts } => Ok(Outcome::NeverWon { attempts }),
         ledger::Outcome::Refused(refusal) => Ok(Outcome::Refused(refusal)),
+    }
+}
+
+/// What the change would come to on the branch as it is.
+async fn plan(
+    remote: &dyn Remote,
+    branch: &Branch,
+    change: &Change,
+    wanted: String,
+    account: &mut Account,
+) -> Result<Outcome, Error> {
+    let paths: Vec<RepoPath> = change.paths().into_iter().collect();
+    let at = remote.head(branch).await?;
+    let found = remote.read(&at, &paths).await?;
+    match ledger::apply(&std::iter::zip(paths, found).collect(), change)? {
+        Applied::Draft { edits, .. } => {
+            account.planned = edits.iter().map(|edit| ChangeAccount::new(None, edit)).collect();
+            Ok(Outcome::Planned)
+        }
+        Applied::Unchanged => Ok(Outcome::Unchanged),
+        Applied::Superseded { found, .. } => Ok(Outcome::Superseded { app: None, found: found.to_string(), wanted }),
+        Applied::ReadsMoved { .. } => Err(Error::GuardedLedger),
     }
 }

@@ -28,6 +28,7 @@ pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) ->
         if let Some(source) = &decision.servers.source {
             let permitted = decision.permits(&open, &Intent::Promote, Step::Copy, account).await?;
             if asked.dry_run {
+                act::plan_copies(&decision, &permitted, from(&decision), account);
                 account.planned = permitted.iter().filter_map(act::planned).collect();
                 return Ok(Outcome::Planned);
             }
@@ -50,6 +51,7 @@ pub async fn copy_artifacts(world: &World<'_>, asked: &Asked, account: &mut Acco
         };
         let permitted = decision.permits(&decision.all(), &Intent::Promote, Step::Copy, account).await?;
         if asked.dry_run {
+            act::plan_copies(&decision, &permitted, from(&decision), account);
             return Ok(Outcome::Planned);
         }
         act::copy(&decision, permitted, &**source, from(&decision), account).await
@@ -92,6 +94,7 @@ pub async fn publish(
         }
         let permitted = decision.permits(&decision.all(), &Intent::Publish, Step::Copy, account).await?;
         if asked.dry_run {
+            act::plan_copies(&decision, &permitted, from(&decision), account);
             return Ok(Outcome::Planned);
         }
         act::copy(&decision, permitted, layout, None, account).await

@@ -16,7 +16,12 @@ async fn from_one_docker_registry_to_another() {
 
     let line = format!("copy-artifact {from}:48213 {to}:48213");
     let planned = company.json(&format!("{line} --dry-run"), 0).await;
-    assert_eq!(planned["outcome"], "planned");
+    assert_eq!((&planned["outcome"], &planned["digest"]), (&"planned".into(), &digest.to_string().into()));
+    assert_eq!(
+        (&planned["source"], &planned["destination"]),
+        (&format!("{from}:48213").into(), &format!("{to}:48213@{digest}").into())
+    );
+    assert_eq!((planned.get("blobs"), &planned["happened"]["copied"]), (None, &false.into()), "nobody knows yet");
     let copied = company.json(&line, 0).await;
     assert_eq!((&copied["outcome"], &copied["digest"]), (&"copied".into(), &digest.to_string().into()));
     assert_eq!(
@@ -27,8 +32,11 @@ async fn from_one_docker_registry_to_another() {
     let again = company.json(&line, 0).await;
     assert_eq!((&again["outcome"], &again["blobs"]["copied"]), (&"already-present".into(), &0.into()));
 
-    let held = company.json(&format!("copy-artifact {from}:48214 {to}:48213"), 12).await;
-    assert_eq!((&held["held"]["by"], &held["held"]["wanted"]), (&digest.to_string().into(), &other.to_string().into()));
+    for dry_run in [" --dry-run", ""] {
+        let held = company.json(&format!("copy-artifact {from}:48214 {to}:48213{dry_run}"), 12).await;
+        let tags = (&held["held"]["by"], &held["held"]["wanted"]);
+        assert_eq!(tags, (&digest.to_string().into(), &other.to_string().into()), "{dry_run}");
+    }
     let still = company.json(&line, 0).await;
     assert_eq!(still["outcome"], "already-present", "the tag did not move");
 
@@ -48,6 +56,7 @@ fn repository(company: &Company) -> PathBuf {
     std::fs::create_dir(&work).unwrap();
     std::fs::write(work.join("values.yaml"), VALUES).unwrap();
     std::fs::write(work.join("kustomization.yaml"), KUSTOMIZATION).unwrap();
+    std::fs::write(work.join("two.yaml"), "image:\n  tag: \"1\"\n---\nimage:\n  tag: \"1\"\n").unwrap();
     git(&work, &["init", "--quiet", "--initial-branch=main"]);
     git(&work, &["add", "."]);
     let person = ["-c", "user.name=Ana", "-c", "user.email=ana@sandbox.invalid"];
@@ -79,9 +88,15 @@ async fn one_scalar_in_any_repository() {
     assert_eq!(set("--set 48213 --forward-only", 0).await["outcome"], "unchanged");
 
     let head = git(&bare, &["rev-parse", "main"]);
-    let older = set("--set 48200 --forward-only", 14).await;
-    assert_eq!((&older["outcome"], &older["found"]), (&"superseded".into(), &"48213".into()));
-    assert_eq!(set("--set 48300 --expect 48200", 14).await["found"], "48213");
+    for dry_run in [" --dry-run", ""] {
+        let judged = async |rest: &str, code: i32| set(&format!("{rest}{dry_run}"), code).await;
+        let older = judged("--set 48200 --forward-only", 14).await;
+        assert_eq!((&older["outcome"], &older["found"]), (&"superseded".into(), &"48213".into()), "{dry_run}");
+        assert_eq!(judged("--set 48300 --expect 48200", 14).await["found"], "48213", "{dry_run}");
+        assert_eq!(judged("--set 48213 --expect 48200", 0).await["outcome"], "unchanged", "{dry_run}");
+        let missing = format!("{} --set 1{dry_run}", place.replace("values.yaml", "value.yaml"));
+        assert_eq!(company.json(&missing, 2).await["error"]["kind"], "usage", "{dry_run}");
+    }
     assert_eq!(set("--set latest --forward-only", 2).await["error"]["kind"], "usage");
     assert_eq!(git(&bare, &["rev-parse", "main"]), head, "a refusal writes nothing");
 
@@ -133,4 +148,41 @@ async fn a_digest_that_was_written_is_held_against_what_is_there() {
     company.fails(&format!("copy-artifact {from}:1@{digest} {to}:48213"), 2, &["is not there"]).await;
     let copied = company.json(&format!("copy-artifact {from}:48213@{digest} {to}:48213@{digest}"), 0).await;
     assert_eq!((&copied["outcome"], &copied["digest"]), (&"copied".into(), &digest.to_string().into()));
+}
+
+#[tokio::test]
+async fn nobody_is_told_of_a_policy_or_a_cluster_that_was_not_asked() {
+    let mut company = Company::behind_proxies().await;
+    let (_, digest) = company.publish("48213", 1).await;
+    company.set("CONVEYOR_LEDGER", None);
+    let (from, to) = (repository_of(&company, "dev"), repository_of(&company, "qa"));
+    let bare = repository(&company);
+    let copy = format!("copy-artifact {from}:48213 {to}:48213");
+    let set = format!("update-ledger --repo file://{} --file values.yaml --key image.tag --set 48213", bare.display());
+    for (line, words) in [
+        (format!("{copy} --dry-run"), format!("would copy {from}:48213 to {to}:48213@{digest}")),
+        (copy.clone(), format!("{to}:48213@{digest}: 3 blobs")),
+        (format!("{copy} --dry-run"), format!("{to}:48213@{digest} is there already")),
+        (format!("{set} --dry-run"), "would change values.yaml image.tag: 48200 -> 48213".to_owned()),
+        (set.clone(), "written to the repository".to_owned()),
+        (set.clone(), "it is so already, nothing was written".to_owned()),
+    ] {
+        let told = company.run(&line).await;
+        assert_eq!((told.code, told.stdout.contains(&words)), (0, true), "{line}: {words}: {told:?}");
+        for word in ["allowed", "cluster", "\n:", "Ledger"] {
+            assert!(!format!("\n{}", told.stdout).contains(word), "{line}: {word}: {}", told.stdout);
+        }
+    }
+}
+
+#[tokio::test]
+async fn one_of_several_documents() {
+    let company = Company::behind_proxies().await;
+    let bare = repository(&company);
+    let place = format!("update-ledger --repo file://{} --file two.yaml --key image.tag --set 2", bare.display());
+    company.fails(&place, 2, &["two.yaml", "lines 2, 5", "--document"]).await;
+    company.json(&format!("{place} --document 1 --expect 1"), 0).await;
+    assert_eq!(file(&bare, "two.yaml"), "image:\n  tag: \"1\"\n---\nimage:\n  tag: \"2\"\n");
+    company.fails(&format!("{place} --document 2"), 2, &["there is no document 2", "has 2"]).await;
+    company.fails("update-ledger payments-api=1 --env qa --document 1", 2, &["--repo"]).await;
 }
