@@ -23,7 +23,7 @@ pub struct Draft {
 pub enum Push {
     /// The branch is now at this commit, whose parent is the expected one.
     Accepted(CommitId),
-    /// The branch was not at the expected commit any more; nothing was written.
+    /// Somebody else has moved the branch from the expected commit, or is about to; nothing was written.
     Stale,
     /// The branch stands where it was expected and the server does not want this commit.
     Refused(Refusal),
