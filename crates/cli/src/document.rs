@@ -7,7 +7,7 @@ use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::json;
 
-use crate::{exit, next, run::Command, session::Session};
+use crate::{exit, next, run::Command, session::Session, untrusted::untrusted_json};
 
 /// How a command ended.
 #[derive(Debug)]
@@ -246,8 +246,7 @@ impl<B> Document<B> {
     where
         B: Serialize,
     {
-        // `#` inside a string may be written as its escape; outside of strings JSON has none.
-        serde_json::to_string(self).unwrap_or_default().replace("##", "#\\u0023")
+        untrusted_json(&serde_json::to_string(self).unwrap_or_default())
     }
 }
 

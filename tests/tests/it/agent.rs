@@ -27,7 +27,8 @@ fn is_harmless(ran: &Ran) {
         let seen: String = text.chars().filter(|letter| (' '..='~').contains(letter) || *letter == '\n').collect();
         assert!(!seen.to_ascii_lowercase().contains("##vso["), "{text}");
         assert!(!seen.contains("##["), "{text}");
-        assert!(!text.contains(['\r', '\u{1b}', '\u{200b}']), "{text:?}");
+        let unseen = ['\r', '\u{1b}', '\u{7f}', '\u{9b}', '\u{ad}', '\u{200b}', '\u{fe0f}', '\u{e0041}'];
+        assert!(!text.contains(unseen), "{text:?}");
     }
 }
 
@@ -63,8 +64,14 @@ async fn in_a_registry_s_answer() {
 #[tokio::test]
 async fn in_a_manifest() {
     let company = company().await;
-    company.edit("apps/payments-api/qa/values.yaml", |text| text.replace("tag: \"\"", &format!("tag: \"{COMMAND}\"")));
-    shows(&company, TO_QA, 14).await;
+    let path = "apps/payments-api/qa/values.yaml";
+    let empty = company.file(path);
+    // As YAML escapes them: with nothing between the signs, and with what is not seen.
+    for signs in ["##", "#\\u200b#", "#\\u00ad#", "#\\x7f#", "#\\x9b#", "#\\ufe0f#", "#\\U000e0041#"] {
+        let command = COMMAND.replace("##", signs);
+        company.write(path, &empty.replace("tag: \"\"", &format!("tag: \"{command}\"")));
+        shows(&company, TO_QA, 14).await;
+    }
 }
 
 #[tokio::test]
