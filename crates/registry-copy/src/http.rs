@@ -1,6 +1,7 @@
 //! A registry over HTTP (OCI distribution-spec 1.1).
 
 mod answer;
+mod link;
 mod paths;
 mod pull;
 mod push;

@@ -1,11 +1,11 @@
 use std::collections::BTreeSet;
 
-use guarded_http::{Method, Response, StatusCode, header};
+use guarded_http::{Method, StatusCode};
 use release::{Digest, Repository};
 use serde::Deserialize;
 
 use super::{
-    HttpRegistry,
+    HttpRegistry, link,
     paths::{self, Reference},
 };
 use crate::{Descriptor, RegistryError};
@@ -14,6 +14,8 @@ use crate::{Descriptor, RegistryError};
 pub(super) const PAGE: usize = 8 << 20;
 /// The most referrers of one manifest.
 const MOST: usize = 1_000;
+/// The most pages that they come on.
+const MOST_PAGES: usize = 100;
 
 /// The list of referrers: an index, of which only this is read.
 #[derive(Deserialize)]
@@ -42,12 +44,16 @@ impl HttpRegistry {
             }
             found.extend(response.json::<Page>()?.manifests);
             self.few_enough(repository, &found)?;
-            next = match next_page(&response) {
-                None => None,
-                Some(reference) => Some(response.resolve(reference)?.into()),
+            next = match link::next(response.headers()) {
+                Ok(None) => None,
+                Ok(Some(reference)) => Some(response.resolve(reference)?.into()),
+                Err(link::Unreadable) => return Err(self.protocol(repository, "its Link header cannot be read")),
             };
             if !seen.insert(url) || next.as_ref().is_some_and(|next| seen.contains(next)) {
                 return Err(self.protocol(repository, "its pages of referrers lead back to one that was read"));
+            }
+            if seen.len() == MOST_PAGES && next.is_some() {
+                return Err(self.protocol(repository, "its referrers of one manifest come on more than 100 pages"));
             }
         }
         Ok(found)
@@ -72,12 +78,4 @@ impl HttpRegistry {
         }
         Ok(())
     }
-}
-
-/// What the `Link` header names as the next page (RFC 8288), as registries write it: `<URL>; rel="next"`.
-fn next_page(response: &Response) -> Option<&str> {
-    let link = response.header(&header::LINK)?;
-    let (url, parameters) = link.strip_prefix('<')?.split_once('>')?;
-    let is_next = |parameter: &str| matches!(parameter.trim(), "rel=\"next\"" | "rel=next");
-    parameters.split(';').any(is_next).then_some(url)
 }

@@ -11,15 +11,17 @@ use super::{
 use crate::{Manifest, RegistryError};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
-/// How often the list is written again because somebody else wrote it at the same time.
-const ROUNDS: u32 = 8;
+/// How often the list is read, and written again where somebody else wrote it at the same time.
+const ROUNDS: u32 = 16;
 
 impl HttpRegistry {
     /// Lists a manifest that was put among the referrers of its subject, where the registry does not (distribution-spec,
     /// "Pushing Manifests with Subject").
     ///
-    /// The list is kept by clients under a tag of its own. Nothing guards it against two that write at once, so it is
-    /// read again until the manifest is in it.
+    /// The list is kept by clients under a tag of its own, and nothing guards that against two that write at once: this
+    /// is a best effort. After writing, the list is looked at twice with a random pause before each, and written again
+    /// where the manifest is gone from it. A client that read it before and writes it after both still undoes this; the
+    /// manifest itself stays, and the next copy lists it again.
     pub(super) async fn list_under_subject(
         &self,
         repository: &Repository,
@@ -29,14 +31,20 @@ impl HttpRegistry {
         if self.lists_referrers(repository, &subject.digest).await? {
             return Ok(());
         }
+        let digest = manifest.digest().to_string();
+        let mut looks = 1;
         for _ in 0..ROUNDS {
             let mut listed = self.list(repository, &subject.digest).await?;
-            let digest = manifest.digest().to_string();
             if listed.iter().any(|entry| entry.get("digest").and_then(Value::as_str) == Some(&digest)) {
+                looks -= 1;
+            } else {
+                listed.push(entry(manifest));
+                self.put_list(repository, &subject.digest, &listed).await?;
+                looks = 2;
+            }
+            if looks == 0 {
                 return Ok(());
             }
-            listed.push(entry(manifest));
-            self.put_list(repository, &subject.digest, &listed).await?;
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..50))).await;
         }
         Err(self.protocol(repository, "a list of referrers does not keep what is added to it"))

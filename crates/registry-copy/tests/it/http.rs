@@ -1,7 +1,7 @@
 //! Servers that lie, break, or send the client elsewhere.
 
 use std::{
-    sync::atomic::{AtomicBool, Ordering},
+    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
     time::Duration,
 };
 
@@ -352,7 +352,8 @@ async fn referrers_come_in_pages_from_one_server() {
     let entries: Vec<_> = (0..3).map(|n| describe(IMAGE, format!("{n}").as_bytes())).collect();
     let pages = entries.clone();
     let server = Server::start(move |number, _| {
-        let links = [Some("</v2/next?n=1>; rel=\"next\""), Some("<next?n=2>; rel=\"next\""), None];
+        let second = "</v2/before>; rel=\"prev\", <next?n=2>; rel=\"next\"";
+        let links = [Some("</v2/next?n=1>; rel=\"next\""), Some(second), None];
         page(&pages[number..=number], links[number])
     })
     .await;
@@ -376,6 +377,14 @@ async fn referrers_come_in_pages_from_one_server() {
     .await;
     let error = registry(&flood).referrers(&repository(), &subject).await.unwrap_err();
     assert!(matches!(error, RegistryError::Protocol { .. }) && flood.seen().len() == 4, "{error}");
+
+    let endless = Server::start(|number, _| page(&[], Some(&format!("</v2/{number}>; rel=\"next\"")))).await;
+    let error = registry(&endless).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && endless.seen().len() == 100, "{error}");
+
+    let unreadable = Server::start(|_, _| page(&[], Some("/v2/next; rel=next"))).await;
+    let error = registry(&unreadable).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && unreadable.seen().len() == 1, "{error}");
 
     let sign_in = reply("200 OK", &[("Content-Type", "text/html")], b"<html>sign in</html>");
     let error = registry_of(sign_in).await.referrers(&repository(), &subject).await.unwrap_err();
@@ -502,4 +511,30 @@ async fn a_registry_may_take_longer_to_store_a_blob_than_to_receive_it() {
     let registry = HttpRegistry::new(&authority, &Credentials::Anonymous, limits).unwrap();
     let (descriptor, bytes) = blob("content");
     registry.put_blob(&repository(), &descriptor, bytes).await.unwrap();
+}
+
+#[tokio::test]
+async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
+    let subject = json(&describe(IMAGE, b"subject"));
+    let config = json(&describe(LAYER, b"config"));
+    let document = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
+    let referrer = Manifest::parse(None, document.into()).unwrap();
+    let entry = referrer.descriptor();
+    // What the list holds when it is read: another client writes it between the second reading and the third.
+    let lists = [false, true, false, true, true];
+    let reads = AtomicUsize::new(0);
+    let server = Server::start(move |_, request| {
+        if request.starts_with("PUT") {
+            return reply("201 Created", &[], b"");
+        }
+        if request.contains("/referrers/") {
+            return reply("404 Not Found", &[], b"404 page not found");
+        }
+        let listed = lists[reads.fetch_add(1, Ordering::SeqCst)];
+        page(if listed { std::slice::from_ref(&entry) } else { &[] }, None)
+    })
+    .await;
+    assert_eq!(registry(&server).put(&repository(), &referrer, None).await.unwrap(), Put::Stored);
+    let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(methods.join(" "), "PUT GET GET PUT GET GET PUT GET GET");
 }
