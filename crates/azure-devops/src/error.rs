@@ -112,6 +112,42 @@ impl AzureError {
             _ => false,
         }
     }
+
+    /// What somebody can do about it; none where asking again is all there is to do.
+    #[must_use]
+    pub fn remedy(&self) -> Option<&'static str> {
+        match self {
+            error if error.is_retryable() => None,
+            Self::Address(_) | Self::NoBase => Some("correct azure_devops.url in conveyor.yaml"),
+            Self::Client(_) => Some("correct azure_devops.url in conveyor.yaml, or this agent's token"),
+            error if error.wants_sign_in() => {
+                Some("give this agent a token that is valid and may read builds and releases")
+            }
+            Self::Http { .. } => Some("let this agent reach Azure DevOps as conveyor.yaml names it"),
+            Self::NotFound { .. } => Some("check the id, and that azure_devops in conveyor.yaml names its project"),
+            Self::NoStage { .. } => Some("write the stage's name in conveyor.yaml as the release has it"),
+            Self::StageTwice { .. } => Some("give each stage of the release definition a name of its own"),
+            Self::Status { .. }
+            | Self::Document { .. }
+            | Self::Mistaken { .. }
+            | Self::NoDate { .. }
+            | Self::Endless { .. }
+            | Self::Inconsistent { .. }
+            | Self::AttemptsAmbiguous { .. } => {
+                Some("run it again; if it stays so, report it: Azure DevOps answers what it does not promise")
+            }
+        }
+    }
+
+    /// Whether the server wants a token, or another one: its sign-in page comes as a redirect or as a 203.
+    fn wants_sign_in(&self) -> bool {
+        let status = match self {
+            Self::Http { source, .. } => source.status(),
+            Self::Status { status, .. } => Some(*status),
+            _ => None,
+        };
+        status.is_some_and(|status| matches!(status.as_u16(), 203 | 300..=399 | 401 | 403))
+    }
 }
 
 /// What the server was asked for.

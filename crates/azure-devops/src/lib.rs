@@ -45,14 +45,13 @@ pub fn fact<T>(answer: Result<T, AzureError>) -> Fact<T> {
     match answer {
         Ok(known) => Fact::Known(known),
         Err(error) => {
-            let transient = error.is_retryable();
             let mut why = error.to_string();
             let mut source = error.source();
             while let Some(cause) = source {
                 why = format!("{why}: {cause}");
                 source = cause.source();
             }
-            Fact::Missing { why, transient }
+            error.remedy().map_or_else(|| Fact::unanswered(&why), |remedy| Fact::missing(&why, remedy))
         }
     }
 }

@@ -60,8 +60,8 @@ impl Servers {
         Ok(Facts {
             build,
             source: source?,
-            target: map(target, |held| held.map_or(Target::Absent, Target::Holds)),
-            tag_rule: map(known(&scene.target.name, tag_rule)?, |rule| match rule {
+            target: target.map(|held| held.map_or(Target::Absent, Target::Holds)),
+            tag_rule: known(&scene.target.name, tag_rule)?.map(|rule| match rule {
                 registry_copy::TagRule::Immutable => TagRule::Immutable,
                 registry_copy::TagRule::Mutable => TagRule::Mutable,
                 registry_copy::TagRule::Unknown => TagRule::Unknown,
@@ -73,12 +73,14 @@ impl Servers {
 
     async fn build(&self, case: &Case) -> Fact<policy::Build> {
         match (&self.azure, case.app.build_definition) {
-            (Some(azure), Some(_)) => match azure_devops::fact(azure.build(case.build).await) {
-                Fact::Known(Some(build)) => Fact::Known(build),
-                Fact::Known(None) => Fact::missing(format!("Azure DevOps has no build {}", case.build)),
-                Fact::Missing { why, transient } => Fact::Missing { why, transient },
-            },
-            _ => Fact::missing("conveyor.yaml names no build definition"),
+            (Some(azure), Some(_)) => azure_devops::fact(azure.build(case.build).await).and_then(|build| {
+                let why = || format!("Azure DevOps has no build {}", case.build);
+                build.map_or_else(|| Fact::missing(why(), "name a build that CI has made"), Fact::Known)
+            }),
+            _ => Fact::missing(
+                "conveyor.yaml names no build definition",
+                format!("write `build_definition: NUMBER` for {} in conveyor.yaml", case.app.name),
+            ),
         }
     }
 
@@ -89,23 +91,33 @@ impl Servers {
             (Origin::Registries, Some(before), Some(registry)) => {
                 let recorded = case.recorded()?;
                 let held = known(&before.name, held(&**registry, repository, tag).await)?;
-                Ok(map(held, |tag| Source::Record { recorded, tag }))
+                Ok(held.map(|tag| Source::Record { recorded, tag }))
             }
             (Origin::Registries, ..) => {
                 let held = known(&scene.target.name, held(&*self.target, repository, tag).await)?;
-                Ok(map(held, |tag| Source::Registry { tag }))
+                Ok(held.map(|tag| Source::Registry { tag }))
             }
         }
     }
 
     async fn release(&self, world: &World<'_>, scene: &Scene) -> Fact<Release> {
-        let Some(azure) = &self.azure else { return Fact::missing("conveyor.yaml names no Azure DevOps") };
+        let Some(azure) = &self.azure else {
+            return Fact::missing(
+                "conveyor.yaml names no Azure DevOps",
+                "write `azure_devops: { organization, project }` in conveyor.yaml",
+            );
+        };
+        let target = &scene.target.name;
         let Some(stage) = &scene.target.stage else {
-            return Fact::missing(format!("conveyor.yaml names no stage for {}", scene.target.name));
+            return Fact::missing(
+                format!("conveyor.yaml names no stage for {target}"),
+                format!("write `stage: NAME` for {target} in conveyor.yaml"),
+            );
         };
         let Some(id) = world.release else {
             return Fact::missing(
-                "no release asks for this: RELEASE_RELEASEID is not set, as it is in a release's step",
+                "no release asks for this (RELEASE_RELEASEID is not set)",
+                format!("run this in the stage {stage} of a release, or set RELEASE_RELEASEID to that release's id"),
             );
         };
         let source_stage = scene.source.as_ref().and_then(|source: &EnvironmentConfig| source.stage.as_deref());
@@ -123,16 +135,19 @@ fn known<T>(environment: &Environment, answer: Result<T, RegistryError>) -> Resu
     match answer {
         Ok(answer) => Ok(Fact::Known(answer)),
         Err(source) if source.is_integrity() => Err(Error::Registry { environment: environment.clone(), source }),
-        Err(error) => Ok(Fact::Missing {
-            why: format!("the registry of {environment}: {}", crate::error::chain(&error)),
-            transient: error.is_retryable(),
-        }),
-    }
-}
-
-fn map<T, U>(fact: Fact<T>, change: impl FnOnce(T) -> U) -> Fact<U> {
-    match fact {
-        Fact::Known(value) => Fact::Known(change(value)),
-        Fact::Missing { why, transient } => Fact::Missing { why, transient },
+        Err(error) => {
+            let why = format!("the registry of {environment}: {}", crate::error::chain(&error));
+            Ok(match error {
+                error if error.is_retryable() => Fact::unanswered(why),
+                RegistryError::Unauthorized { .. } | RegistryError::Status { status: 401 | 403, .. } => Fact::missing(
+                    why,
+                    format!("give this agent credentials that may read the registry of {environment}"),
+                ),
+                RegistryError::NoRepository { repository } => {
+                    Fact::missing(why, format!("create {repository} in the registry of {environment}"))
+                }
+                _ => Fact::missing(why, format!("correct the registry of {environment} in conveyor.yaml, or mend it")),
+            })
+        }
     }
 }

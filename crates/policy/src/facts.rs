@@ -11,15 +11,35 @@ pub enum Fact<T> {
     Missing {
         /// Why, for a person to read.
         why: String,
+        /// What somebody can do about it, likewise.
+        remedy: String,
         /// Whether only the way to the one who knows failed (no answer, 5xx, 429), so that asking again may help.
         transient: bool,
     },
 }
 
 impl<T> Fact<T> {
-    /// A fact that asking again will not bring.
-    pub fn missing(why: impl Into<String>) -> Self {
-        Self::Missing { why: why.into(), transient: false }
+    /// A fact that asking again will not bring, unless somebody does something.
+    pub fn missing(why: impl Into<String>, remedy: impl Into<String>) -> Self {
+        Self::Missing { why: why.into(), remedy: remedy.into(), transient: false }
+    }
+
+    /// A fact that asking again may bring.
+    pub fn unanswered(why: impl Into<String>) -> Self {
+        Self::Missing { why: why.into(), remedy: "run it again".to_owned(), transient: true }
+    }
+
+    /// What `change` makes of a known fact.
+    pub fn map<U>(self, change: impl FnOnce(T) -> U) -> Fact<U> {
+        self.and_then(|known| Fact::Known(change(known)))
+    }
+
+    /// What `next` makes of a known fact, which may be a missing one.
+    pub fn and_then<U>(self, next: impl FnOnce(T) -> Fact<U>) -> Fact<U> {
+        match self {
+            Self::Known(known) => next(known),
+            Self::Missing { why, remedy, transient } => Fact::Missing { why, remedy, transient },
+        }
     }
 }
 

@@ -126,9 +126,8 @@ impl<T> Fact<T> {
     pub fn require(&self, rule: &RuleId, what: &str) -> Result<&T, Violation> {
         match self {
             Self::Known(known) => Ok(known),
-            Self::Missing { why, transient } => {
+            Self::Missing { why, remedy, transient } => {
                 let because = format!("{what} is not known: {why}");
-                let remedy = if *transient { "run it again" } else { "make it readable, then run it again" };
                 Err(Violation { transient: *transient, ..Violation::new(rule.clone(), because, remedy) })
             }
         }

@@ -95,8 +95,10 @@ async fn what_is_no_answer_is_no_fact() {
         let mock = MockServer::start().await;
         answers(&mock, BUILD, response).await;
         let answer = server(&mock, Duration::from_secs(30)).build("48213".parse().unwrap()).await;
-        let Fact::Missing { transient, why } = fact(answer) else { panic!("{name} became a fact") };
+        let Fact::Missing { transient, why, remedy } = fact(answer) else { panic!("{name} became a fact") };
         assert!(!transient, "{name}: {why}");
+        let signed_out = ["that is not authoritative", "a redirect", "unauthorised", "forbidden"];
+        assert_eq!(remedy.contains("token"), signed_out.iter().any(|end| name.ends_with(end)), "{name}: {remedy}");
         assert_eq!(mock.received_requests().await.unwrap().len(), 1, "{name} was asked for again");
     }
 }

@@ -77,7 +77,7 @@ pub fn release_that_asks<'f>(parameters: &Parameters, request: &Request, facts: 
 impl FourEyes {
     /// What an approval of this request must be, and the approvals that there are.
     fn vote<'s, 'f>(&'s self, request: &Request, facts: &'f Facts) -> Result<(Vote<'s>, &'f [Approval]), Violation> {
-        let release = facts.release.require(&ID, "the release and its approvals")?;
+        let release = facts.release.require(&ID, "the release with its approvals")?;
         let build = facts.build.require(&ID, "who asked for the build")?;
         let attempt = self.attempt(release, request.artifact.build)?;
         if release.stage.creator_can_approve {

@@ -38,7 +38,7 @@ fn publish(_: &mut Parameters, request: &mut Request, facts: &mut Facts) {
     *request = Request { intent: Intent::Publish, step: Step::Copy, from: None, ..request.clone() };
     facts.source = Fact::Known(Source::Built { digest: digest() });
     facts.target = Fact::Known(Target::Absent);
-    facts.release = Fact::missing("a publish has no release");
+    facts.release = Fact::missing("a publish has no release", "");
     known(&mut facts.build).status = BuildStatus::InProgress;
 }
 
@@ -156,7 +156,7 @@ fn a_tag_must_not_be_able_to_move() {
     }
     denies("tag-immutable", "not known", |parameters, _, facts| {
         parameters.mutable_tags_accepted = true;
-        facts.tag_rule = Fact::missing("no answer");
+        facts.tag_rule = Fact::missing("no answer", "");
     });
 }
 
@@ -192,8 +192,8 @@ fn where_there_is_no_ci_and_no_protection_nobody_is_asked() {
     let decision = decide(|parameters, _, facts| {
         parameters.build_definition = None;
         parameters.approval.required = 0;
-        facts.build = Fact::missing("there is no CI server");
-        facts.release = Fact::missing("there is no CI server");
+        facts.build = Fact::missing("there is no CI server", "");
+        facts.release = Fact::missing("there is no CI server", "");
     });
     assert!(allowed(&decision), "{:?}", reasons(&decision));
     assert_eq!(verdict_of(&decision, "build-of-definition"), Verdict::NotApplicable);
@@ -257,15 +257,38 @@ fn a_required_rule_must_be_there() {
 }
 
 #[test]
+fn a_missing_fact_says_what_can_be_done_about_it() {
+    let violation = |build: Fact<policy::Build>| match evaluate(&parameters(), &request(), &Facts { build, ..facts() })
+    {
+        Decision::Allowed(_) => panic!("allowed"),
+        Decision::Denied(denial) => denial.violations()[0].clone(),
+    };
+    let missing = violation(Fact::missing("there is none", "queue one"));
+    assert_eq!(missing.because, "the account of build 48213 is not known: there is none");
+    assert_eq!((&*missing.remedy, missing.transient), ("queue one", false));
+    let unanswered = violation(Fact::unanswered("503"));
+    assert_eq!((&*unanswered.remedy, unanswered.transient), ("run it again", true));
+}
+
+#[test]
+fn a_fact_made_of_a_missing_one_is_missing() {
+    let gone = Fact::<u8>::missing("gone", "look");
+    assert_eq!(gone.clone().map(u16::from), Fact::missing("gone", "look"));
+    assert_eq!(gone.and_then(|_| Fact::Known(1)), Fact::missing("gone", "look"));
+    assert_eq!(Fact::Known(1_u8).map(u16::from), Fact::Known(1_u16));
+    assert_eq!(Fact::Known(1_u8).and_then(|_| Fact::<u8>::unanswered("away")), Fact::unanswered("away"));
+}
+
+#[test]
 fn a_denial_is_transient_only_if_nothing_is_known_to_be_wrong() {
     let transient = |change: Change| match decide(change) {
         Decision::Allowed(_) => panic!("allowed"),
         Decision::Denied(denial) => denial.is_transient(),
     };
-    assert!(transient(|_, _, facts| facts.build = Fact::Missing { why: "503".into(), transient: true }));
-    assert!(!transient(|_, _, facts| facts.build = Fact::missing("404")));
+    assert!(transient(|_, _, facts| facts.build = Fact::unanswered("503")));
+    assert!(!transient(|_, _, facts| facts.build = Fact::missing("404", "")));
     assert!(!transient(|_, _, facts| {
-        facts.build = Fact::Missing { why: "503".into(), transient: true };
+        facts.build = Fact::unanswered("503");
         facts.tag_rule = Fact::Known(TagRule::Mutable);
     }));
 }

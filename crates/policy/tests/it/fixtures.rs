@@ -125,7 +125,7 @@ pub(crate) const FACTS: usize = 6;
 /// The fact, by its number, made missing.
 pub(crate) fn without(facts: &Facts, fact: usize, transient: bool) -> Facts {
     fn gone<T>(transient: bool) -> Fact<T> {
-        Fact::Missing { why: "gone".into(), transient }
+        if transient { Fact::unanswered("gone") } else { Fact::missing("gone", "look for it") }
     }
     let mut facts = facts.clone();
     match fact {

@@ -173,7 +173,7 @@ fn the_approvals_that_count_are_named_and_no_others() {
     assert_eq!(ids(&parameters, &request(), &facts), [9021, 9024]);
     let publish = Request { intent: Intent::Publish, ..request() };
     assert_eq!(ids(&parameters, &publish, &facts), [0; 0]);
-    let unknown = Facts { build: Fact::missing("gone"), ..facts.clone() };
+    let unknown = Facts { build: Fact::missing("gone", ""), ..facts.clone() };
     assert_eq!(ids(&parameters, &request(), &unknown), [0; 0]);
     parameters.approval.required = 0;
     assert_eq!(ids(&parameters, &request(), &facts), [0; 0]);
@@ -205,7 +205,7 @@ fn a_release_asks_for_what_it_is_configured_for_and_nothing_else() {
     {
         assert_eq!(asks(&unbound, &right), None, "{unbound:?}");
     }
-    assert_eq!(asks(&configured, &Facts { release: Fact::missing("gone"), ..right.clone() }), None);
+    assert_eq!(asks(&configured, &Facts { release: Fact::missing("gone", ""), ..right.clone() }), None);
     // Nobody has approved yet, and nobody must: it asks all the same.
     let mut facts = right;
     known(&mut facts.release).stage.approvals.clear();
