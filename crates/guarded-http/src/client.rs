@@ -104,7 +104,7 @@ impl Client {
     }
 
     pub(crate) fn call(&self, method: &Method, url: &Url) -> Call {
-        Call::new(method.clone(), self.origin.clone(), url)
+        Call::new(method.clone(), self.origin.clone(), url.path())
     }
 
     /// The credentials for a URL, where it may have them.

@@ -1,25 +1,31 @@
 use std::{fmt, io, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
-use url::Url;
 
 use crate::{JsonError, Origin};
 
 /// Why a streamed request body ended early: the error of whoever made the stream.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
 
-/// What was asked, as an error may show it: method, origin and path. No query, no user.
+/// What was asked, as an error may show it: method, origin and path. No query, no user, and not the name of a registry's
+/// upload session, whoever knows which may write to it.
 #[derive(Clone, PartialEq, Eq)]
 pub struct Call(Arc<(Method, Origin, String)>);
 
 impl Call {
-    pub(crate) fn new(method: Method, origin: Origin, url: &Url) -> Self {
+    /// A request of this method to this path, which begins with a slash.
+    #[must_use]
+    pub fn new(method: Method, origin: Origin, path: &str) -> Self {
         const LONGEST_PATH: usize = 300;
-        let mut path = url.path().to_owned();
-        if let Some((cut, _)) = path.char_indices().nth(LONGEST_PATH) {
-            path.truncate(cut);
-            path.push('…');
-        }
+        const SESSIONS: &str = "/blobs/uploads/";
+        let shown = match path.split_once(SESSIONS) {
+            Some((repository, session)) if !session.is_empty() => format!("{repository}{SESSIONS}…"),
+            _ => path.to_owned(),
+        };
+        let path = match shown.char_indices().nth(LONGEST_PATH) {
+            Some((cut, _)) => format!("{}…", shown.get(..cut).unwrap_or_default()),
+            None => shown,
+        };
         Self(Arc::new((method, origin, path)))
     }
 

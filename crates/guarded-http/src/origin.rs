@@ -1,6 +1,6 @@
 use std::{
     fmt,
-    net::{IpAddr, Ipv6Addr},
+    net::{IpAddr, Ipv4Addr, Ipv6Addr},
     str::FromStr,
 };
 
@@ -52,6 +52,12 @@ impl Origin {
         };
         let host = url.host_str().ok_or(OriginError::Host)?.to_ascii_lowercase();
         Ok(Self { scheme, host, port: url.port().unwrap_or(scheme.default_port()) })
+    }
+
+    /// Plain HTTP to a port of 127.0.0.1.
+    #[must_use]
+    pub fn loopback(port: u16) -> Self {
+        Self { scheme: Scheme::Http, host: Ipv4Addr::LOCALHOST.to_string(), port }
     }
 
     /// Where a registry is spoken to: plain HTTP on loopback, else HTTPS. There is no fall-back from one to the other.

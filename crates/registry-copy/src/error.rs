@@ -122,7 +122,7 @@ impl RegistryError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Status { status, .. } => matches!(status, 408 | 429 | 500..=599),
+            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             Self::Http(error) => error.is_retryable(),
             // Somebody may be storing the part.
             Self::PartMissing { .. } | Self::BrokenOff | Self::Stalled { .. } => true,

@@ -17,6 +17,7 @@ use std::{
 use async_trait::async_trait;
 use bytes::Bytes;
 use futures_util::{StreamExt, stream};
+use guarded_http::{HttpError, Origin, StatusCode};
 use release::{Digest, Repository, Tag};
 use tokio::task::yield_now;
 
@@ -134,8 +135,15 @@ async fn end(fault: Option<Fault>) -> Result<(), RegistryError> {
     }
 }
 
+/// What a registry over HTTP would make of such an answer.
 fn failure(status: u16) -> RegistryError {
-    RegistryError::Status { operation: "a call", at: "a faulty registry".to_owned(), status, detail: String::new() }
+    HttpError::Status {
+        call: guarded_http::Call::new(guarded_http::Method::GET, Origin::loopback(5000), "/v2/"),
+        status: StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR),
+        detail: String::new(),
+        retry_after: None,
+    }
+    .into()
 }
 
 impl<R: fmt::Debug> fmt::Debug for Faulty<R> {

@@ -1,6 +1,6 @@
 use std::{error::Error, time::Duration};
 
-use guarded_http::{Client, Credentials, HttpError, Limits, Method, header};
+use guarded_http::{Call, Client, Credentials, HttpError, Limits, Method, header};
 use tokio::{net::TcpListener, time::Instant};
 
 use crate::{
@@ -106,4 +106,18 @@ async fn a_secret_that_the_server_sends_back_is_blanked() {
             );
         }
     }
+}
+
+#[test]
+fn a_call_shows_no_upload_session() {
+    for (path, shown) in [
+        ("/v2/forge/a/blobs/uploads/0f8c-77", "/v2/forge/a/blobs/uploads/…"),
+        ("/v2/forge/a/blobs/uploads/", "/v2/forge/a/blobs/uploads/"),
+        ("/v2/forge/uploads/manifests/48213", "/v2/forge/uploads/manifests/48213"),
+    ] {
+        let call = Call::new(Method::PUT, "https://h.example".parse().unwrap(), path);
+        assert_eq!(call.to_string(), format!("PUT https://h.example{shown}"));
+    }
+    let long = Call::new(Method::GET, "https://h.example".parse().unwrap(), &format!("/{}", "é".repeat(400)));
+    assert!(long.to_string().chars().count() < 350 && long.to_string().ends_with("é…"), "{long}");
 }

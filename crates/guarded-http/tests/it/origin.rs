@@ -144,3 +144,12 @@ pub(crate) fn limits() -> Limits {
         deadline: Instant::now() + Duration::from_secs(20),
     }
 }
+
+#[test]
+fn a_port_of_this_machine_is_what_its_text_says() {
+    for port in [80, 5000] {
+        let origin = Origin::loopback(port);
+        assert!(origin.is_loopback());
+        assert_eq!(origin.to_string().parse(), Ok(origin));
+    }
+}

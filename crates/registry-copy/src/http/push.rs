@@ -1,7 +1,9 @@
+use std::time::Duration;
+
 use futures_util::TryStreamExt;
 use guarded_http::{BodyError, HttpError, Method, Response, StatusCode, Upload, header};
 use release::{Repository, Tag};
-use tokio::time::sleep;
+use tokio::time::{sleep, timeout};
 
 use super::{
     HttpRegistry,
@@ -25,7 +27,7 @@ impl HttpRegistry {
         }
         let session = self.session(repository, &opened)?;
         let stored = self.send_blob(repository, blob, bytes, &session).await;
-        if stored.as_ref().is_err_and(|error| !error.is_retryable()) {
+        if stored.is_err() {
             self.cancel(&session).await;
         }
         stored
@@ -146,10 +148,12 @@ impl HttpRegistry {
         Ok(response.resolve(location)?.into())
     }
 
-    /// Tells the server that an upload will not come. It also forgets by itself, so whether this succeeds is no matter.
+    /// Tells the server that an upload will not come. It also forgets by itself, so whether this succeeds is no matter,
+    /// and it is not waited for long.
     async fn cancel(&self, session: &str) {
+        const LONGEST: Duration = Duration::from_secs(2);
         if let Ok(request) = self.client.request(Method::DELETE, session) {
-            drop(request.send(BRIEF).await);
+            drop(timeout(LONGEST, request.send(BRIEF)).await);
         }
     }
 }

@@ -2,6 +2,7 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
+use guarded_http::{HttpError, StatusCode};
 use registry_copy::{
     CopyError, InMemory, Outcome, RegistryError, TagRule,
     faults::{Call, Fault, Faulty, Method},
@@ -42,6 +43,10 @@ async fn calls_without_faults() -> [usize; 2] {
     assert!(matches!(run(&from, corpus.root, &to).await.unwrap(), Outcome::Copied(_)));
     is_whole(&inner, &corpus, &sbom).await;
     [from.calls().len(), to.calls().len()]
+}
+
+fn is_forbidden(error: &HttpError) -> bool {
+    error.status() == Some(StatusCode::FORBIDDEN)
 }
 
 fn nth(n: usize, fault: Fault) -> impl Fn(Call) -> Option<Fault> + Send + Sync + 'static {
@@ -85,8 +90,8 @@ async fn a_lasting_fault_at_any_call_ends_the_copy_and_the_next_one_converges() 
                 };
                 let expected = match (&outcome, fault, source_side) {
                     (Err(CopyError::Deadline), Fault::Hang, _) => true,
-                    (Err(CopyError::Source(RegistryError::Status { status: 403, .. })), _, side) => side,
-                    (Err(CopyError::Destination(RegistryError::Status { status: 403, .. })), _, side) => !side,
+                    (Err(CopyError::Source(RegistryError::Http(error))), _, side) => side && is_forbidden(error),
+                    (Err(CopyError::Destination(RegistryError::Http(error))), _, side) => !side && is_forbidden(error),
                     _ => false,
                 };
                 assert!(expected, "{fault:?} at {n}: {outcome:?}");
