@@ -143,7 +143,7 @@ struct RulePart {
     /// The rule's name.
     id: String,
     /// What it said.
-    #[schemars(extend("enum" = ["holds", "accepted", "not-applicable", "waived", "violated"]))]
+    #[schemars(extend("enum" = ["holds", "accepted", "not-applicable", "waived", "violated", "unknown"]))]
     verdict: serde_json::Value,
 }
 

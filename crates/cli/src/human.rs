@@ -67,7 +67,12 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         Outcome::Allowed => line(text, &format!("{environment}: allowed")),
         Outcome::Denied(denied) => {
             for denied in denied {
-                line(text, &format!("denied: {} may not go to {environment}", denied.app));
+                let app = &denied.app;
+                if denied.is_transient() {
+                    line(text, &format!("not decided: whether {app} may go to {environment} is not known"));
+                } else {
+                    line(text, &format!("denied: {app} may not go to {environment}"));
+                }
                 for violation in &denied.violations {
                     line(text, &format!("  {}: {}", violation.rule, violation.because));
                     line(text, &format!("    {}", violation.remedy));
@@ -99,6 +104,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
                 policy::Verdict::Accepted => "does not hold, which conveyor.yaml accepts",
                 policy::Verdict::Waived => "waived",
                 policy::Verdict::Violated => "VIOLATED",
+                policy::Verdict::Unknown => "not decided",
             };
             if matches!(outcome, Outcome::Allowed | Outcome::Denied(_) | Outcome::Planned) {
                 line(text, &format!("  {app}: {} {verdict}", said.rule));

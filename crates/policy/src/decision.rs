@@ -47,6 +47,8 @@ pub enum Verdict {
     Waived,
     /// It does not hold.
     Violated,
+    /// It cannot be said, because a fact could not be fetched. That denies, as if it did not hold.
+    Unknown,
 }
 
 /// A request that was denied, and why.
@@ -74,7 +76,7 @@ impl Denial {
         &self.verdicts
     }
 
-    /// Why: one a violated rule, and at least one.
+    /// Why: one for each rule that is violated or unknown, and at least one.
     #[must_use]
     pub fn violations(&self) -> &[Violation] {
         &self.violations

@@ -77,8 +77,9 @@ impl RuleSet {
                 Judgement::Found(Finding::Accepted) => Verdict::Accepted,
                 Judgement::Violated(_) if emergency && member.grade == Grade::Waivable => Verdict::Waived,
                 Judgement::Violated(violation) => {
+                    let verdict = if violation.transient { Verdict::Unknown } else { Verdict::Violated };
                     violations.push(violation);
-                    Verdict::Violated
+                    verdict
                 }
             };
             verdicts.push(RuleVerdict { rule: member.id.clone(), verdict });
