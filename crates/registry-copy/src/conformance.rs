@@ -3,13 +3,24 @@
 //! Each check makes content of its own that nobody has stored before, so that it can run again and again on a shared
 //! server. A check panics with what was expected.
 
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a check fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a check fails by panicking"
+)]
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    StreamExt, TryStreamExt,
+    future::{Either, join, pending, select},
+    stream,
+};
 use release::{Digest, Repository, Tag};
+use tokio::sync::oneshot;
 
-use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError};
+use crate::{Chunks, Descriptor, Manifest, ManifestError, Put, Registry, RegistryError};
 
 const IMAGE: &str = "application/vnd.oci.image.manifest.v1+json";
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
@@ -25,8 +36,22 @@ pub async fn check(registry: &dyn Registry, repository: &Repository) {
     blobs_are_stored_whole_and_again(registry, repository).await;
     wrong_bytes_are_refused(registry, repository).await;
     parts_come_before_wholes(registry, repository).await;
+    a_dropped_upload_leaves_nothing(registry, repository).await;
     manifests_keep_their_bytes(registry, repository).await;
     a_tag_never_moves(registry, repository).await;
+    two_puts_at_once_leave_one_value(registry, repository).await;
+}
+
+/// What a repository promises beyond that whose server refuses to move a tag: of two puts at once exactly one wins.
+/// Without such a server no client can promise it, for the tag may be taken after it has looked.
+///
+/// # Panics
+/// Where both win, or neither.
+pub async fn check_immutable(registry: &dyn Registry, repository: &Repository) {
+    for _ in 0..20 {
+        let puts = two_puts_at_once_leave_one_value(registry, repository).await;
+        assert_eq!(puts.iter().filter(|put| **put == Put::Stored).count(), 1, "exactly one wins: {puts:?}");
+    }
 }
 
 /// Mounting from `from`, where the registry may also answer that it does not.
@@ -96,6 +121,13 @@ async fn blobs_are_stored_whole_and_again(registry: &dyn Registry, repository: &
             assert_eq!(read(registry, repository, &blob).await, bytes, "a blob of {size} bytes comes back");
         }
     }
+    let (stored, bytes) = fresh_blob(5_000);
+    put_blob(registry, repository, &stored, &bytes).await.unwrap();
+    let flipped: Bytes = bytes.iter().map(|byte| byte ^ 1).collect();
+    // A backend may answer at once, for it has the blob; what it must not do is store these bytes.
+    drop(put_blob(registry, repository, &stored, &flipped).await);
+    assert_eq!(read(registry, repository, &stored).await, bytes, "a stored blob stays as it is");
+
     let (first, bytes) = fresh_blob(10);
     put_blob(registry, repository, &first, &bytes).await.unwrap();
     let (second, _) = fresh_blob(10);
@@ -123,6 +155,25 @@ async fn wrong_bytes_are_refused(registry: &dyn Registry, repository: &Repositor
     put_blob(registry, repository, &blob, &bytes).await.unwrap();
 }
 
+async fn a_dropped_upload_leaves_nothing(registry: &dyn Registry, repository: &Repository) {
+    let (blob, bytes) = fresh_blob(50_000);
+    let (half_is_read, read) = oneshot::channel();
+    let rest = async move {
+        half_is_read.send(()).ok();
+        pending().await
+    };
+    let half = stream::iter([Ok(bytes.slice(..25_000))]).chain(stream::once(rest));
+    let upload = registry.put_blob(repository, &blob, Box::pin(half));
+    match select(upload, read).await {
+        Either::Left((ended, _)) => panic!("half a blob is none: {ended:?}"),
+        Either::Right((_, upload)) => drop(upload),
+    }
+    let missing = registry.missing(repository, std::slice::from_ref(&blob)).await.unwrap();
+    assert_eq!(missing, [blob.digest], "dropped: nothing is left");
+    put_blob(registry, repository, &blob, &bytes).await.unwrap();
+    assert_eq!(self::read(registry, repository, &blob).await, bytes, "and nothing is in the way");
+}
+
 async fn parts_come_before_wholes(registry: &dyn Registry, repository: &Repository) {
     let (config, config_bytes) = described(CONFIG, random(100));
     let (layer, layer_bytes) = fresh_blob(100);
@@ -145,10 +196,45 @@ async fn manifests_keep_their_bytes(registry: &dyn Registry, repository: &Reposi
     let image = store_image(registry, repository, None).await;
     let stored = registry.manifest(repository, &image.digest()).await.unwrap().unwrap();
     assert_eq!((stored.bytes(), stored.media_type()), (image.bytes(), image.media_type()));
+
+    // A larger one is no `Manifest`, so that no backend can be asked to store it.
+    let (config, bytes) = described(CONFIG, random(100));
+    put_blob(registry, repository, &config, &bytes).await.unwrap();
+    let padded = |pad: usize| {
+        let (config, pad) = (json(&config), "x".repeat(pad));
+        format!(
+            r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[],"annotations":{{"a":"{pad}"}}}}"#
+        )
+    };
+    let room = Manifest::MAX_SIZE - padded(0).len();
+    assert!(matches!(Manifest::parse(None, padded(room + 1).into()), Err(ManifestError::TooLarge)));
+    let largest = parse(padded(room));
+    assert_eq!(registry.put(repository, &largest, None).await.unwrap(), Put::Stored);
+    let stored = registry.manifest(repository, &largest.digest()).await.unwrap();
+    assert!(stored.is_some_and(|stored| stored == largest), "a manifest of 4 MiB comes back");
+}
+
+async fn two_puts_at_once_leave_one_value(registry: &dyn Registry, repository: &Repository) -> [Put; 2] {
+    let tag = fresh_tag();
+    let images = [store_image(registry, repository, None).await, store_image(registry, repository, None).await];
+    let [one, two] = &images;
+    let puts = join(registry.put(repository, one, Some(&tag)), registry.put(repository, two, Some(&tag))).await;
+    let puts = [puts.0.unwrap(), puts.1.unwrap()];
+    let held = registry.resolve(repository, &tag).await.unwrap().expect("a tag that was put");
+    for (image, put) in images.iter().zip(puts) {
+        match put {
+            Put::Held(by) => assert!(by == held && by != image.digest(), "{by} was said to hold the tag"),
+            Put::Stored => {}
+        }
+    }
+    let winner = images.iter().zip(puts).find(|(image, _)| image.digest() == held);
+    assert_eq!(winner.map(|(_, put)| put), Some(Put::Stored), "who holds the tag was told so");
+    puts
 }
 
 async fn a_tag_never_moves(registry: &dyn Registry, repository: &Repository) {
     let (tag, unused) = (fresh_tag(), fresh_tag());
+    let rule = registry.tag_rule(repository, &tag).await.unwrap();
     let first = store_image(registry, repository, None).await;
     let second = store_image(registry, repository, None).await;
     assert_eq!(registry.resolve(repository, &tag).await.unwrap(), None, "a manifest alone names no tag");
@@ -160,7 +246,13 @@ async fn a_tag_never_moves(registry: &dyn Registry, repository: &Repository) {
         assert_eq!(registry.resolve(repository, &tag).await.unwrap(), Some(first.digest()));
     }
     assert_eq!(registry.put(repository, &first, Some(&unused)).await.unwrap(), Put::Stored, "a second tag");
-    registry.tag_rule(repository, &tag).await.unwrap();
+    for tag in [&tag, &unused, &fresh_tag()] {
+        assert_eq!(
+            registry.tag_rule(repository, tag).await.unwrap(),
+            rule,
+            "a rule is there before its tag, and stays"
+        );
+    }
 }
 
 async fn store_image(registry: &dyn Registry, repository: &Repository, subject: Option<&Manifest>) -> Manifest {

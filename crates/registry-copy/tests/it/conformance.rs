@@ -10,6 +10,7 @@ async fn memory() {
     for _ in 0..2 {
         for repository in [&one, &two] {
             conformance::check(&registry, repository).await;
+            conformance::check_immutable(&registry, repository).await;
             conformance::check_referrers(&registry, repository).await;
         }
         conformance::check_mount(&registry, &one, &two).await;
@@ -21,5 +22,6 @@ async fn faulty_without_faults() {
     let repository = crate::corpus::repository();
     let registry = Faulty::new(crate::corpus::registry(), |_| None);
     conformance::check(&registry, &repository).await;
+    conformance::check_immutable(&registry, &repository).await;
     conformance::check_referrers(&registry, &repository).await;
 }

@@ -541,22 +541,17 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
 
 #[tokio::test]
 async fn a_failed_upload_leaves_no_session_and_keeps_its_error() {
-    let failures: [(fn() -> Answer, Option<u16>); 3] = [
-        (|| reply("503 Service Unavailable", &[], b""), Some(503)),
-        (|| reply("403 Forbidden", &[], b""), Some(403)),
-        (|| Answer::Bytes(Vec::new()), None),
-    ];
-    for (failure, status) in failures {
+    for status in [Some("503 Service Unavailable"), Some("403 Forbidden"), None] {
         let server = Server::start(move |_, request| match request.split(' ').next() {
             Some("POST") => reply("202 Accepted", &[("Location", "/session?s=1")], b""),
             Some("DELETE") => Answer::Hang(Vec::new()),
-            _ => failure(),
+            _ => status.map_or(Answer::Bytes(Vec::new()), |status| reply(status, &[], b"")),
         })
         .await;
         let (descriptor, bytes) = blob("content");
         let error = registry(&server).put_blob(&repository(), &descriptor, bytes).await.unwrap_err();
         let RegistryError::Http(error) = &error else { panic!("{error}") };
-        assert_eq!(error.status().map(|status| status.as_u16()), status, "{error}");
+        assert_eq!(error.status().map(|status| status.to_string()).as_deref(), status, "{error}");
         let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
         assert_eq!(methods, ["POST", "PUT", "DELETE"]);
     }

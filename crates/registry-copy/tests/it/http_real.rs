@@ -92,6 +92,7 @@ async fn copied(from: &HttpRegistry, digest: Digest, to: &HttpRegistry) -> Resul
     copy(&source, &destination, &Options::until(limits().deadline), &()).await
 }
 
+/// Not [`conformance::check_immutable`]: it moves a tag when asked to, so two clients at once may both write one.
 async fn conforms(registry: &HttpRegistry) {
     let (one, two): (Repository, Repository) = ("a/one".parse().unwrap(), "a/two".parse().unwrap());
     for _ in 0..2 {
