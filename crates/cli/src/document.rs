@@ -368,7 +368,7 @@ impl AppPart {
                     .map(|violation| ViolationPart {
                         rule: violation.rule.to_string(),
                         because: violation.because.clone(),
-                        remedy: violation.remedy.clone(),
+                        remedy: next::remedy(&violation.remedy),
                     })
                     .collect();
                 this

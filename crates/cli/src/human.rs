@@ -4,7 +4,10 @@ use std::fmt::Write as _;
 
 use conveyor::{Account, ChangeAccount, CopyAccount, Outcome, policy, registry_copy::Transfer};
 
-use crate::document::{Ended, Head};
+use crate::{
+    document::{Ended, Head},
+    next,
+};
 
 /// The whole of what a person is told.
 pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
@@ -75,7 +78,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
                 }
                 for violation in &denied.violations {
                     line(text, &format!("  {}: {}", violation.rule, violation.because));
-                    line(text, &format!("    {}", violation.remedy));
+                    line(text, &format!("    {}", next::remedy(&violation.remedy)));
                 }
             }
         }

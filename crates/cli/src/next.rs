@@ -3,6 +3,7 @@
 use conveyor::{
     Account, Error, Kind, Outcome,
     ledger::{EditError, LedgerError},
+    release::BuildId,
 };
 
 use crate::{document::Ended, exit};
@@ -14,10 +15,17 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         Ended::Came(Outcome::AwaitingSync) => Some("press Sync in Argo CD: nothing runs before that".to_owned()),
         Ended::Came(Outcome::Planned) => Some("run it again without --dry-run".to_owned()),
         Ended::Came(Outcome::Denied(denied)) if exit::code(ended) == 10 => {
-            denied.iter().flat_map(|denied| &denied.violations).map(|violation| violation.remedy.clone()).next()
+            denied.iter().flat_map(|denied| &denied.violations).map(|violation| remedy(&violation.remedy)).next()
         }
         Ended::Came(Outcome::TagHeld { .. }) => {
             Some("queue a new build: a tag is written once and never moved".to_owned())
+        }
+        Ended::Came(Outcome::Superseded { app: None, found, .. }) => {
+            let expect = quoted(found);
+            Some(format!("nothing, if {expect} is right; to replace it all the same, say --expect {expect}"))
+        }
+        Ended::Came(Outcome::Superseded { found, .. }) if found.parse::<BuildId>().is_err() => {
+            Some(format!("{found:?} is no build: put a build number or \"\" there, then {}", again()))
         }
         Ended::Came(Outcome::Superseded { found, .. }) => {
             Some(format!("nothing, if {found} is right; to go forward, promote a build newer than it"))
@@ -41,10 +49,34 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
     }
 }
 
+/// A violation's remedy. A command in it names the Ledger as this one did.
+pub(crate) fn remedy(words: &str) -> String {
+    const COMMANDS: [&str; 3] = [": conveyor ", ": copy-artifact ", ": update-ledger "];
+    let has_command = COMMANDS.iter().any(|command| words.contains(command));
+    if has_command { format!("{words}{}", ledger_flags(std::env::args())) } else { words.to_owned() }
+}
+
 fn copied(account: &Account) -> Option<String> {
     let environment = account.environment.as_ref()?;
     let wanted: Vec<String> = account.apps.iter().map(|(app, part)| format!("{app}={}", part.build)).collect();
-    Some(format!("update-ledger {} --env {environment}", wanted.join(" ")))
+    Some(format!("update-ledger {} --env {environment}{}", wanted.join(" "), ledger_flags(std::env::args())))
+}
+
+/// Those of the words that name the Ledger, each with a space before it.
+fn ledger_flags(words: impl Iterator<Item = String>) -> String {
+    let mut flags = String::new();
+    let mut value_follows = false;
+    for word in words {
+        let names_it = ["--ledger", "--branch"]
+            .iter()
+            .any(|flag| word.strip_prefix(flag).is_some_and(|rest| rest.is_empty() || rest.starts_with('=')));
+        if names_it || value_follows {
+            flags.push(' ');
+            flags.push_str(&quoted(&word));
+        }
+        value_follows = names_it && !word.contains('=');
+    }
+    flags
 }
 
 fn then_again() -> String {
@@ -53,10 +85,36 @@ fn then_again() -> String {
 
 /// This very command. No argument is ever a secret.
 fn again() -> String {
-    let quoted = std::env::args().enumerate().map(|(place, word)| {
-        let word = if place == 0 { word.rsplit('/').next().unwrap_or_default().to_owned() } else { word };
-        let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_=./:@,+".contains(&b);
-        if !word.is_empty() && word.bytes().all(plain) { word } else { format!("'{}'", word.replace('\'', r"'\''")) }
+    let words = std::env::args().enumerate().map(|(place, word)| match place {
+        0 => quoted(word.rsplit('/').next().unwrap_or_default()),
+        _ => quoted(&word),
     });
-    format!("run it again: {}", quoted.collect::<Vec<_>>().join(" "))
+    format!("run it again: {}", words.collect::<Vec<_>>().join(" "))
+}
+
+/// A word as a shell takes it for itself.
+fn quoted(word: &str) -> String {
+    let plain = |b: u8| b.is_ascii_alphanumeric() || b"-_=./:@,+".contains(&b);
+    if !word.is_empty() && word.bytes().all(plain) {
+        word.to_owned()
+    } else {
+        format!("'{}'", word.replace('\'', r"'\''"))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::ledger_flags;
+
+    #[test]
+    fn the_ledger_is_named_as_it_was() {
+        for (line, flags) in [
+            ("conveyor promote a=1 --to qa", ""),
+            ("conveyor promote a=1 --ledger https://x/y --to qa", " --ledger https://x/y"),
+            ("conveyor --branch=b promote a=1 --ledger=https://x/y --to qa", " --branch=b --ledger=https://x/y"),
+            ("conveyor promote a=1 --branch a'b --to qa --ledgers", r" --branch 'a'\''b'"),
+        ] {
+            assert_eq!(ledger_flags(line.split(' ').map(str::to_owned)), flags, "{line}");
+        }
+    }
 }

@@ -385,3 +385,29 @@ async fn a_layout_that_is_none_and_a_digest_that_differs() {
     let two = format!("conveyor promote payments-api=1 orders-api=2 --to qa --expect-digest {other}");
     company.fails(&two, 2, &["--expect-digest is for one build"]).await;
 }
+
+#[tokio::test]
+async fn what_to_do_next_names_the_ledger_that_was_named() {
+    let mut company = company().await;
+    let flags = format!("--ledger {} --branch main", company.ledger_url());
+    company.set("CONVEYOR_LEDGER", None);
+    let to_prod = "conveyor promote payments-api=48213 --to prod-wealth";
+    let remedy = format!("promote it there first: conveyor promote payments-api=48213 --to qa {flags}");
+    let denied = company.fails(&format!("{to_prod} {flags}"), 10, &[&format!("next: {remedy}")]).await;
+    assert_eq!(
+        (&denied["next"], &denied["apps"][0]["violations"][0]["remedy"]),
+        (&remedy.clone().into(), &remedy.into())
+    );
+    let copied = company.json(&format!("{COPY_TO_QA} {flags}"), 0).await;
+    assert_eq!(copied["next"], format!("update-ledger payments-api=48213 --env qa {flags}"));
+}
+
+#[tokio::test]
+async fn a_place_that_holds_no_build() {
+    let company = company().await;
+    company.edit(MANIFEST, |text| text.replace("tag: \"\"", "tag: latest"));
+    let words = ["the place holds latest", "next: \"latest\" is no build: put a build number or \"\" there"];
+    company.fails(TO_QA, 14, &words).await;
+    company.edit(MANIFEST, |text| text.replace("tag: latest", "tag: \"48300\""));
+    company.fails(TO_QA, 14, &["next: nothing, if 48300 is right; to go forward, promote a build newer"]).await;
+}
