@@ -43,6 +43,10 @@ pub enum Fault {
     Flip,
     /// It never answers.
     Hang,
+    /// It says that no blob is missing, whatever is. Only of [`Registry::missing`].
+    Claim,
+    /// It refuses a manifest for want of its first part, whether that is there or not. Only of [`Registry::put`].
+    Refuse,
 }
 
 /// One call, as a schedule sees it.
@@ -167,7 +171,10 @@ impl<R: Registry> Registry for Faulty<R> {
     }
 
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
-        self.call(Method::Missing, self.inner.missing(repository, blobs)).await
+        let fault = self.begin(Method::Missing).await?;
+        let answer = self.inner.missing(repository, blobs).await;
+        end(fault).await?;
+        if fault == Some(Fault::Claim) { Ok(Vec::new()) } else { answer }
     }
 
     async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
@@ -197,7 +204,13 @@ impl<R: Registry> Registry for Faulty<R> {
     }
 
     async fn put(&self, repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, RegistryError> {
-        self.call(Method::Put, self.inner.put(repository, manifest, tag)).await
+        let fault = self.begin(Method::Put).await?;
+        let part = manifest.blobs().iter().chain(manifest.children()).find(|part| !part.is_foreign());
+        if let (Some(Fault::Refuse), Some(part)) = (fault, part) {
+            return Err(RegistryError::PartMissing { repository: repository.clone(), part: part.digest });
+        }
+        let answer = self.inner.put(repository, manifest, tag).await;
+        end(fault).await.and(answer)
     }
 
     async fn mount(

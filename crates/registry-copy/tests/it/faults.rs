@@ -57,7 +57,9 @@ fn nth(n: usize, fault: Fault) -> impl Fn(Call) -> Option<Fault> + Send + Sync +
 async fn a_temporary_fault_at_any_call_is_survived() {
     let [at_source, at_destination] = calls_without_faults().await;
     assert!(at_source > 10 && at_destination > 20, "{at_source} {at_destination}");
-    for fault in [Fault::Before { status: 503 }, Fault::After { status: 503 }, Fault::Cut] {
+    let temporary =
+        [Fault::Before { status: 503 }, Fault::After { status: 503 }, Fault::Cut, Fault::Claim, Fault::Refuse];
+    for fault in temporary {
         for n in 1..=at_source {
             let (corpus, sbom, from) = source().await;
             let to = registry();
