@@ -5,6 +5,7 @@ use std::{
     collections::{BTreeMap, BTreeSet},
     future::poll_fn,
     pin::Pin,
+    sync::atomic::{AtomicBool, Ordering},
     task::Poll,
     time::Duration,
 };
@@ -13,7 +14,7 @@ use futures_util::{StreamExt, stream::FuturesUnordered};
 use proptest::prelude::*;
 use registry_copy::{
     CopyError, Destination, InMemory, Options, Outcome, Source, TagRule, copy,
-    faults::{Call, Fault, Faulty},
+    faults::{Call, Fault, Faulty, Method},
     verify,
 };
 use release::{Digest, Tag};
@@ -35,6 +36,10 @@ struct Job {
     tag: u8,
     at_source: Faults,
     at_destination: Faults,
+    /// The destination says that no blob is missing.
+    claims: bool,
+    /// The destination refuses the first put for want of a part that it has.
+    refuses: bool,
 }
 
 /// The calls, by their number, that go wrong.
@@ -54,15 +59,21 @@ fn faults() -> impl Strategy<Value = Faults> {
         Fault::Cut,
         Fault::Flip,
         Fault::Hang,
-        Fault::Claim,
-        Fault::Refuse,
     ]);
     prop_oneof![2 => Just(Faults::new()), 3 => prop::collection::btree_map(1_usize..30, fault, 0..4)]
 }
 
 fn jobs() -> impl Strategy<Value = Vec<Job>> {
-    let job = (any::<prop::sample::Index>(), 0_u8..3, faults(), faults());
-    let job = job.prop_map(|(image, tag, at_source, at_destination)| Job { image, tag, at_source, at_destination });
+    let lies = (any::<bool>(), any::<bool>());
+    let job = (any::<prop::sample::Index>(), 0_u8..3, faults(), faults(), lies);
+    let job = job.prop_map(|(image, tag, at_source, at_destination, (claims, refuses))| Job {
+        image,
+        tag,
+        at_source,
+        at_destination,
+        claims,
+        refuses,
+    });
     prop::collection::vec(job, 1..6)
 }
 
@@ -91,6 +102,18 @@ fn tag(number: u8) -> Tag {
 fn broken(registry: &InMemory, faults: &Faults) -> Faulty<InMemory> {
     let faults = faults.clone();
     Faulty::new(registry.clone(), move |call: Call| faults.get(&call.number).copied())
+}
+
+/// The destination of a job, with all that goes wrong there.
+fn lying(registry: &InMemory, job: &Job) -> Faulty<InMemory> {
+    let Job { at_destination, claims, refuses, .. } = job.clone();
+    let refused = AtomicBool::new(!refuses);
+    Faulty::new(registry.clone(), move |call: Call| match at_destination.get(&call.number) {
+        Some(fault) => Some(*fault),
+        None if call.method == Method::Missing => claims.then_some(Fault::Claim),
+        None if call.method == Method::Put && !refused.swap(true, Ordering::Relaxed) => Some(Fault::Refuse),
+        None => None,
+    })
 }
 
 /// Longer than all the waiting of a story.
@@ -177,7 +200,7 @@ async fn story(trees: &[Tree], jobs: &[Job], steps: &[Step], rule: TagRule) {
 
     let mut model = Model::default();
     let begin = |(job, digest): (&Job, &Digest)| {
-        Some(start(broken(&from, &job.at_source), broken(&to, &job.at_destination), *digest, tag(job.tag)))
+        Some(start(broken(&from, &job.at_source), lying(&to, job), *digest, tag(job.tag)))
     };
     let mut running: Vec<Option<Running>> = jobs.iter().zip(&wanted).map(begin).collect();
     for step in steps {
