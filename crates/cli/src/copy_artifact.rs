@@ -11,6 +11,7 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    digest_file::DigestFile,
     document::{AppPart, CopyPart, Ended},
     flags::{Acting, Common, wanted},
     run::Command,
@@ -42,7 +43,7 @@ pub(crate) struct CopyArtifact {
     /// What CI built: an OCI layout directory
     #[arg(long, value_name = "oci:DIRECTORY", value_parser = layout)]
     from: Option<PathBuf>,
-    /// Write the digest to this file too
+    /// Write the digest to this file too, when the image is there
     #[arg(long, value_name = "FILE")]
     digest_file: Option<PathBuf>,
     #[command(flatten)]
@@ -72,15 +73,16 @@ impl Command for CopyArtifact {
     }
 
     async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
+        let path = self.digest_file.as_ref().filter(|_| !self.acting.dry_run);
+        let file = path.map(|path| DigestFile::begin(path)).transpose()?;
         let outcome = match (&self.destination, &self.to) {
             (Some(destination), _) => self.raw(destination, session, account).await?,
             (None, Some(to)) => self.app(to, session, account).await?,
             (None, None) => return Err(Error::NoLedger),
         };
         let app = account.apps.values().find_map(|part| part.copy.as_ref());
-        if let (Some(path), Some(copy)) = (&self.digest_file, account.copy.as_ref().or(app)) {
-            std::fs::write(path, format!("{}\n", copy.digest))
-                .map_err(|source| Error::File { path: path.clone(), source })?;
+        if let (Some(file), Some(copy)) = (file, account.copy.as_ref().or(app)) {
+            file.finish(&copy.digest)?;
         }
         Ok(outcome)
     }

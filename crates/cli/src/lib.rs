@@ -3,6 +3,7 @@
 mod check_policy;
 mod conveyor_command;
 mod copy_artifact;
+mod digest_file;
 mod document;
 mod exit;
 mod flags;

@@ -163,6 +163,14 @@ pub enum Error {
         /// Why.
         source: io::Error,
     },
+    /// A local file that cannot be written.
+    #[error("{} could not be written", path.display())]
+    Unwritable {
+        /// The file.
+        path: PathBuf,
+        /// Why.
+        source: io::Error,
+    },
     /// The runtime could not be started.
     #[error("the process cannot be set up")]
     Setup(#[source] io::Error),
@@ -296,7 +304,9 @@ impl Error {
             | Self::Variable { .. }
             | Self::File { .. }
             | Self::Credentials { .. } => Kind::Usage,
-            Self::Record { .. } | Self::Entry(_) | Self::WrongPermit | Self::Setup(_) => Kind::Failed,
+            Self::Record { .. } | Self::Entry(_) | Self::WrongPermit | Self::Unwritable { .. } | Self::Setup(_) => {
+                Kind::Failed
+            }
             Self::OtherDigest { .. } | Self::OtherThanWritten { .. } | Self::Conflict(_) => Kind::Integrity,
             Self::PermitExpired | Self::Deadline => Kind::Temporary,
             Self::Registry { source, .. } | Self::RawRegistry { source, .. } => {

@@ -416,3 +416,22 @@ async fn a_place_that_holds_no_build() {
     company.edit(MANIFEST, |text| text.replace("tag: latest", "tag: \"48300\""));
     company.fails(TO_QA, 14, &["next: nothing, if 48300 is right; to go forward, promote a build newer"]).await;
 }
+
+#[tokio::test]
+async fn a_digest_file_that_cannot_be_written() {
+    let company = company().await;
+    let folder = company.scratch("digests");
+    std::fs::create_dir(&folder).unwrap();
+    let copy = |file: &str| format!("{COPY_TO_QA} --digest-file {}/{file}", folder.display());
+    for (file, because) in [("no/digest", "No such file"), ("", "no ordinary file")] {
+        // Nothing was copied: what cannot be told is not done.
+        company.fails(&copy(file), 1, &["could not be written", because, "run it again"]).await;
+    }
+    company.json(&copy("digest --dry-run"), 0).await;
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 0, "a dry run writes nothing");
+    std::fs::write(folder.join("digest"), "old").unwrap();
+    let copied = company.json(&copy("digest"), 0).await;
+    let written = std::fs::read_to_string(folder.join("digest")).unwrap();
+    assert_eq!(written, format!("{}\n", copied["digest"].as_str().unwrap()));
+    assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "and nothing else");
+}
