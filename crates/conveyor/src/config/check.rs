@@ -7,43 +7,21 @@ use url::Url;
 
 use super::{
     AppConfig, AzureDevOps, Config, ConfigError, DEFAULT_MAX_AGE, EnvironmentConfig, LedgerPlace, Place, PolicyConfig,
-    Sync, raw,
+    Sync, raw, unreadable,
 };
 
-/// The largest conveyor.yaml, in bytes.
-const LARGEST: usize = 1 << 20;
-
 pub(super) fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
-    let text = std::str::from_utf8(bytes)
-        .ok()
-        .filter(|text| text.len() <= LARGEST)
-        .ok_or_else(|| ConfigError::new("", None, "conveyor.yaml is not a text of at most 1 MiB", "write UTF-8"))?;
-    let raw = serde_yaml::from_str(text).map_err(|error| unreadable(text, &error))?;
-    Check { text, raw }.config()
-}
-
-fn unreadable(text: &str, error: &serde_yaml::Error) -> ConfigError {
-    let place = error.location().map(|location| format!(" at line {} column {}", location.line(), location.column()));
-    // The picture shows it.
-    let message = error.to_string().replacen(&place.unwrap_or_default(), "", 1);
-    let span = twice(text, &message).or_else(|| {
-        let start = error.location()?.index().min(text.len());
-        let end = text.get(start..).and_then(|rest| rest.find('\n')).map_or(text.len(), |length| start + length);
-        Some(start..end.max(start))
-    });
-    ConfigError::new(text, span, message, "correct this line; conveyor.schema.json describes the file")
-}
-
-/// Where a key stands of which serde says that it stands twice: serde itself only tells the mapping.
-fn twice(text: &str, message: &str) -> Option<Range<usize>> {
-    let (path, rest) = message.rsplit_once("duplicate field `")?;
-    let keys = path.trim_end_matches(": ").split('.').filter(|key| !key.is_empty());
-    ledger::position(text, &keys.chain(rest.split('`').next()).collect::<Vec<_>>())
+    let text = unreadable::text(bytes)?;
+    // Into nothing in particular first: a key that stands twice counts wherever it is, and so does a broken line.
+    let root: Value = serde_yaml::from_str(text).map_err(|error| unreadable::explain(text, &error))?;
+    let raw = serde_yaml::from_str(text).map_err(|error| unreadable::explain(text, &error))?;
+    Check { text, root, raw }.config()
 }
 
 /// A file that serde could read, being checked for sense.
 pub(super) struct Check<'a> {
     pub(super) text: &'a str,
+    root: Value,
     pub(super) raw: raw::Raw,
 }
 
@@ -64,7 +42,7 @@ impl Check<'_> {
             ledger: self.ledger()?,
             azure_devops: self.azure_devops()?,
             policy: self.policy()?,
-            unknown_keys: unknown_keys(self.text),
+            unknown_keys: unknown_keys(&self.root),
             environments,
             apps,
         };
@@ -360,12 +338,11 @@ fn duration(text: &str) -> Option<Duration> {
 }
 
 /// The paths of keys that no version so far gives a meaning.
-fn unknown_keys(text: &str) -> Vec<String> {
-    let root: Value = serde_yaml::from_str(text).unwrap_or_default();
+fn unknown_keys(root: &Value) -> Vec<String> {
     raw::KNOWN_KEYS
         .iter()
         .flat_map(|(place, known)| {
-            places(&root, place, String::new()).into_iter().flat_map(move |(path, value)| {
+            places(root, place, String::new()).into_iter().flat_map(move |(path, value)| {
                 let keys = value.as_mapping().into_iter().flat_map(|mapping| mapping.keys());
                 let unknown = keys.filter_map(Value::as_str).filter(|key| !known.contains(key));
                 unknown.map(|key| format!("{path}{key}")).collect::<Vec<_>>()

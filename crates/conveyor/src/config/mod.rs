@@ -4,6 +4,7 @@ mod check;
 mod conflicts;
 mod error;
 mod raw;
+mod unreadable;
 
 use std::{collections::BTreeMap, time::Duration};
 

@@ -11,6 +11,7 @@ use serde::{
 
 /// Conveyor's configuration, at the root of the Ledger.
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(expecting = "a mapping")]
 #[schemars(title = "conveyor.yaml")]
 pub(super) struct Raw {
     /// The format's version: 1.
@@ -33,6 +34,7 @@ pub(super) struct Raw {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(expecting = "a mapping")]
 pub(super) struct Ledger {
     /// The repository's URL.
     pub(super) url: String,
@@ -41,6 +43,7 @@ pub(super) struct Ledger {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(expecting = "a mapping")]
 pub(super) struct AzureDevOps {
     /// The organisation.
     pub(super) organization: String,
@@ -52,7 +55,7 @@ pub(super) struct AzureDevOps {
 
 // A key that nobody reads could be one that was to protect the environment: `approvals` for `approval`.
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
 pub(super) struct EnvironmentEntry {
     /// The environment before this one; none for the first.
     pub(super) promotes_from: Option<String>,
@@ -74,7 +77,7 @@ pub(super) struct EnvironmentEntry {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
 pub(super) struct Registry {
     /// `https://HOST`, or `http://127.0.0.1:PORT` on loopback.
     pub(super) url: String,
@@ -99,7 +102,7 @@ pub enum Sync {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
 pub(super) struct Approval {
     /// How many people other than the requester.
     #[serde(default)]
@@ -111,6 +114,7 @@ pub(super) struct Approval {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(expecting = "a mapping")]
 pub(super) struct AppEntry {
     /// The image's repository, the same in every environment's registry.
     pub(super) repository: String,
@@ -126,6 +130,7 @@ pub(super) struct AppEntry {
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
+#[serde(expecting = "a mapping")]
 pub(super) struct Place {
     /// The manifest's path, with {env} for the environment's name.
     pub(super) manifest: String,
@@ -134,7 +139,7 @@ pub(super) struct Place {
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
-#[serde(deny_unknown_fields)]
+#[serde(deny_unknown_fields, expecting = "a mapping")]
 pub(super) struct Policy {
     /// The folder of Rego rules; `policy/` by default.
     pub(super) rules: Option<String>,

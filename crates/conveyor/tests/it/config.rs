@@ -149,7 +149,7 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "environments.prod.sync: unknown variant `manually`, expected `auto` or `manual`",
     ),
     ("  web:", "  Web:", 27, "\"Web\" is not an app"),
-    ("  web:", "  web: {}\n  web:", 27, "apps.web: missing field `repository`"),
+    ("    repository: forge/web\n", "", 27, "apps.web: missing field `repository`"),
     ("repository: forge/web", "repository: Forge/Web", 28, "\"Forge/Web\" is not a repository"),
     ("support: \"#platform-support\"", "support: #platform-support", 2, "nobody is named for support"),
     (
@@ -158,11 +158,11 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         21,
         "did not find expected key, while parsing a block mapping at line 6 column 3",
     ),
-    ("environments:\n", "environments: [\n", 5, "environments: invalid type: sequence, expected a mapping"),
-    ("apps:\n", "applications:\n", 1, "missing field `apps`"),
+    ("environments:\n", "environments: []\nothers:\n", 5, "environments: invalid type: sequence, expected a mapping"),
+    ("apps:\n", "applications:\n", 36, "missing field `apps`"),
     ("require: []", "require: [Sunny Day]", 36, "\"Sunny Day\" is not a rule's id"),
     ("require: []", "rules: ../policy", 36, "\"../policy\" is not a path in the Ledger"),
-    ("    sync: auto\n  qa", "  qa", 7, "environments.dev: missing field `sync`"),
+    ("    sync: auto\n  qa", "  qa", 6, "environments.dev: missing field `sync`"),
     (
         "    approval:",
         "    approvals:",
@@ -197,13 +197,24 @@ const BAD: &[(&str, &str, usize, &str)] = &[
     ),
     ("require: []", "rules: records/policy", 36, "records/policy is in records, which is Conveyor's own"),
     ("require: []", "rules: conveyor.yaml", 36, "conveyor.yaml is Conveyor's own"),
-    ("sync: manual", "sync: manual\n    sync: auto", 20, "environments.prod: duplicate field `sync`"),
+    ("sync: manual", "sync: manual\n    sync: auto", 21, "environments.prod: duplicate field `sync`"),
     (
         "apps:\n",
         "  dev: { account: \"444444444444\", region: ap-southeast-2, sync: auto }\napps:\n",
-        6,
+        26,
         "environments: duplicate field `dev`",
     ),
+    ("support: \"#platform-support\"", "support: support\nsupport: us", 3, "duplicate field `support`"),
+    ("version: 1", "version: 1\nfuture: { a: 1 }\nfuture: {}", 3, "duplicate field `future`"),
+    ("      key: image.tag", "      key: image.tag\n      key: tag", 35, "apps.web.ledger: duplicate field `key`"),
+    ("version: 1", "version: one", 1, "version: invalid type: string \"one\", expected a whole number from 0 on"),
+    (
+        "required: 1",
+        "required: -1",
+        23,
+        "environments.prod.approval.required: invalid type: integer `-1`, expected a whole number from 0 on",
+    ),
+    ("version: 1", "---\n[]\n---\nversion: 1", 3, "conveyor.yaml has more than one document"),
 ];
 
 /// The good file with one app more, in front of the others by its name but behind them in the file.
@@ -245,6 +256,39 @@ fn each_mistake_is_shown_on_its_line() {
         assert!(!error.help.is_empty() && shown.contains(&format!("= help: {}", error.help)), "{shown}");
         assert!(!shown.contains("secret"), "{shown}");
     }
+}
+
+#[test]
+fn what_serde_refuses_comes_with_what_to_write() {
+    let helps = [
+        (
+            "ledger: { url: \"https://dev.azure.com/acme/forge/_git/ledger\", branch: main }\n",
+            "",
+            "add `ledger: { url: \"https://HOST/PATH\", branch: main }`, on a line of its own",
+        ),
+        (", branch: main", "", "add `branch: main`"),
+        ("    sync: manual\n", "", "add `sync: auto` or `sync: manual`"),
+        ("sync: manual", "sync: [manual]", "write `sync: auto` or `sync: manual`"),
+        ("sync: manual", "sync: manual\n    sync: auto", "keep one of the two"),
+        ("branches: [refs/heads/main]", "branches: refs/heads/main", "write `branches: [refs/heads/main]`"),
+        ("branches: [refs/heads/main]", "branches: [{}]", "write `branches: [refs/heads/main]`"),
+        ("    approval:\n", "    approval: 1\n    approvals:\n", "write `approval: { required: 1, group: \"GUID\" }`"),
+        ("    approval:\n", "    approvals:\n", "write one of these, or take it out"),
+        (
+            "https://registry.example\"",
+            "https://registry.example\", mutable_tags: yes",
+            "write `mutable_tags: detect-only`",
+        ),
+        ("require: []", "require: four-eyes", "write `require: [RULE]`"),
+    ];
+    for (from, to, help) in helps {
+        let error = bad(&with(from, to));
+        assert_eq!(error.help, help, "{error}");
+        assert!(!error.message.contains("struct"), "{error}");
+    }
+    let nothing = bad("[]");
+    assert_eq!(nothing.message, "invalid type: sequence, expected a mapping");
+    assert_eq!(nothing.help, "write `version: 1`, then `support`, `ledger`, `environments` and `apps`");
 }
 
 #[test]
@@ -315,11 +359,17 @@ approval is required but no group is named that could give it
 
 #[test]
 fn what_is_no_text_or_too_much_of_it_is_refused() {
-    for bytes in [b"version: \xff\n".to_vec(), [GOOD.as_bytes(), &[b'#'; 1 << 20]].concat()] {
-        let error = Config::parse(&bytes).unwrap_err();
-        assert_eq!(error.message, "conveyor.yaml is not a text of at most 1 MiB");
-        assert_eq!(error.line(), 1);
-    }
+    let mut latin_1 = GOOD.as_bytes().to_vec();
+    let acme = GOOD.find("acme, project").unwrap();
+    latin_1[acme + 3] = 0xe9;
+    let error = Config::parse(&latin_1).unwrap_err();
+    assert_eq!(
+        (error.line(), &*error.message, &*error.help),
+        (4, "the byte 0xE9 is no UTF-8", "save the file as UTF-8")
+    );
+    assert!(error.to_string().contains("{ organization: acm\u{fffd}, project"), "{error}");
+    let error = Config::parse(&[GOOD.as_bytes(), &[b'#'; 1 << 20]].concat()).unwrap_err();
+    assert_eq!(error.message, format!("conveyor.yaml has {} bytes", GOOD.len() + (1 << 20)));
     let just_fits = [GOOD.as_bytes(), b"#", &vec![b'x'; (1 << 20) - GOOD.len() - 1]].concat();
     assert!(Config::parse(&just_fits).is_ok());
     let doubled = |level: u32| format!("a{level}: &a{level} [*a{0}, *a{0}]\n", level - 1);
