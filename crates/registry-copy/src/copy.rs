@@ -195,6 +195,7 @@ impl Copying<'_> {
         for (blob, size) in supplied.blobs {
             transfer.bytes += size;
             if moved.insert(blob) {
+                // It was said to be there.
                 transfer.blobs.copied += 1;
                 transfer.blobs.present = transfer.blobs.present.saturating_sub(1);
             }
@@ -209,8 +210,7 @@ impl Copying<'_> {
         }
     }
 
-    /// Also returns which blobs were moved.
-    /// Largest first, so that no long transfer begins when the others are done.
+    /// Largest first, so that no long transfer begins when the others are done. Also returns which were moved.
     async fn move_blobs(
         &self,
         digest: Digest,

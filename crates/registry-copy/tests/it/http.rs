@@ -1,22 +1,22 @@
 //! Servers that lie, break, or send the client elsewhere.
 
 use std::{
-    sync::atomic::{AtomicBool, AtomicUsize, Ordering},
+    sync::atomic::{AtomicBool, Ordering},
     time::Duration,
 };
 
-use guarded_http::{Credentials, HttpError, Limits};
+use guarded_http::{Credentials, Limits};
 use registry_copy::{Descriptor, Manifest, ManifestError, Put, Registry, RegistryError, http::HttpRegistry};
-use release::{Digest, Repository, Tag};
+use release::{Digest, Tag};
 use tokio::time::Instant;
 
-use crate::{
-    corpus::{Corpus, IMAGE, INDEX, LAYER, Tree, describe, json, repository, tag},
-    liars::{Liar, Lie},
-};
+use crate::corpus::{IMAGE, INDEX, LAYER, describe, json, repository, tag};
 
 #[path = "../../../guarded-http/tests/it/server.rs"]
 mod server;
+
+mod referrers;
+mod uploads;
 
 use server::{Answer, Server, head, reply};
 
@@ -213,93 +213,6 @@ async fn a_registry_that_stored_other_bytes_is_caught() {
 }
 
 #[tokio::test]
-async fn an_upload_stays_on_its_server() {
-    let other = Server::start(|_, _| reply("201 Created", &[], b"")).await;
-    let port = other.address.port();
-    let refused = [
-        format!("http://127.0.0.1:{port}/upload"),
-        format!("//127.0.0.1:{port}/upload"),
-        format!("https://127.0.0.1:{port}/upload"),
-        format!("http://localhost:{port}/upload"),
-        format!("/\\127.0.0.1:{port}/upload"),
-        format!("\\\\127.0.0.1:{port}\\upload"),
-        format!("http://[::ffff:127.0.0.1]:{port}/upload"),
-        format!("http://2130706433:{port}/upload"),
-        "http://169.254.169.254/latest/meta-data".to_owned(),
-        "https://evil.example/upload".to_owned(),
-        "http://OWN@evil.example/upload".to_owned(),
-        "https://OWN/upload".to_owned(),
-        "http://user:password@OWN/upload".to_owned(),
-        "http://OWN.evil.example/upload".to_owned(),
-        "/upload#fragment".to_owned(),
-        "file:///etc/passwd".to_owned(),
-    ];
-    let accepted = [
-        "http://OWN/upload?_state=a%2Bb%3D",
-        "/upload?_state=a%2Bb%3D",
-        "../../../../../upload?_state=a%2Bb%3D",
-        "/upload",
-    ];
-    for location in refused.iter().map(String::as_str).chain(accepted) {
-        let text = location.to_owned();
-        let server = Server::start(move |_, request| {
-            let own =
-                request.lines().find_map(|line| line.to_lowercase().strip_prefix("host: ").map(str::to_owned)).unwrap();
-            match request.split(' ').next() {
-                Some("POST") => reply("202 Accepted", &[("Location", &text.replace("OWN", &own))], b""),
-                _ => reply("201 Created", &[], b""),
-            }
-        })
-        .await;
-        let (descriptor, bytes) = blob("content");
-        let stored = registry(&server).put_blob(&repository(), &descriptor, bytes).await;
-        if accepted.contains(&location) {
-            stored.unwrap();
-            let put = server.seen()[1].clone();
-            let query = location.split_once('?').map(|(_, state)| format!("{state}&")).unwrap_or_default();
-            assert!(put.starts_with(&format!("PUT /upload?{query}digest={} HTTP", descriptor.digest)), "{put}");
-            assert!(put.ends_with("\r\n\r\ncontent"), "{put}");
-        } else {
-            let error = stored.unwrap_err();
-            let known =
-                matches!(error, RegistryError::Http(HttpError::ForeignOrigin { .. } | HttpError::Reference { .. }));
-            assert!(known && !error.to_string().contains("password"), "{location}: {error}");
-            assert_eq!(server.seen().len(), 1, "{location}");
-        }
-    }
-    assert_eq!(other.seen(), Vec::<String>::new());
-}
-
-#[tokio::test]
-async fn a_blob_that_is_not_mounted_leaves_no_session() {
-    let server = Server::start(|_, request| match request.split(' ').next() {
-        Some("POST") => reply("202 Accepted", &[("Location", "/session?s=1")], b""),
-        _ => reply("204 No Content", &[], b""),
-    })
-    .await;
-    let from: Repository = "other/repository".parse().unwrap();
-    let (descriptor, _) = blob("content");
-    assert!(!registry(&server).mount(&repository(), &from, &descriptor).await.unwrap());
-    let seen = server.seen();
-    let query = format!("POST /v2/{}/blobs/uploads/?mount={}&from={from} HTTP", repository(), descriptor.digest);
-    assert!(seen[0].starts_with(&query), "{}", seen[0]);
-    assert!(seen[1].starts_with("DELETE /session?s=1 HTTP"), "{}", seen[1]);
-}
-
-#[tokio::test]
-async fn a_source_that_breaks_off_ends_the_upload() {
-    let server = Server::start(|_, request| match request.split(' ').next() {
-        Some("POST") => reply("202 Accepted", &[("Location", "/session")], b""),
-        _ => reply("201 Created", &[], b""),
-    })
-    .await;
-    let (descriptor, _) = blob("content");
-    let broken = futures_util::stream::iter([Ok("cont".into()), Err(RegistryError::BrokenOff)]);
-    let error = registry(&server).put_blob(&repository(), &descriptor, Box::pin(broken)).await.unwrap_err();
-    assert!(matches!(error, RegistryError::BrokenOff), "{error}");
-}
-
-#[tokio::test]
 async fn a_blob_has_the_size_that_is_said_of_it() {
     let server = Server::start(|_, request| {
         let length = if request.contains(&Digest::of(b"there").to_string()) { 5 } else { 6 };
@@ -339,131 +252,10 @@ async fn what_a_registry_refuses_is_said_plainly() {
     }
 }
 
-fn page(entries: &[Descriptor], link: Option<&str>) -> Answer {
-    let list: Vec<_> = entries.iter().map(json).collect();
-    let body = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, list.join(","));
-    let headers: Vec<_> = [("Content-Type", INDEX)].into_iter().chain(link.map(|link| ("Link", link))).collect();
-    reply("200 OK", &headers, body.as_bytes())
-}
-
-#[tokio::test]
-async fn referrers_come_in_pages_from_one_server() {
-    let subject = Digest::of(b"subject");
-    let entries: Vec<_> = (0..3).map(|n| describe(IMAGE, format!("{n}").as_bytes())).collect();
-    let pages = entries.clone();
-    let server = Server::start(move |number, _| {
-        let second = "</v2/before>; rel=\"prev\", <next?n=2>; rel=\"next\"";
-        let links = [Some("</v2/next?n=1>; rel=\"next\""), Some(second), None];
-        page(&pages[number..=number], links[number])
-    })
-    .await;
-    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
-    assert_eq!(
-        asked(&server),
-        [format!("GET /v2/{}/referrers/{subject}", repository()), "GET /v2/next".into(), "GET /v2/next".into()]
-    );
-
-    let loops = Server::start(|_, _| page(&[], Some("</v2/again>; rel=\"next\""))).await;
-    let error = registry(&loops).referrers(&repository(), &subject).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Protocol { .. }) && loops.seen().len() == 2, "{error}");
-
-    let foreign = Server::start(|_, _| page(&[], Some("<https://evil.example/>; rel=\"next\""))).await;
-    let error = registry(&foreign).referrers(&repository(), &subject).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Http(HttpError::ForeignOrigin { .. })), "{error}");
-
-    let flood = Server::start(move |number, _| {
-        page(&vec![entries[0].clone(); 300], Some(&format!("</v2/{number}>; rel=\"next\"")))
-    })
-    .await;
-    let error = registry(&flood).referrers(&repository(), &subject).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Protocol { .. }) && flood.seen().len() == 4, "{error}");
-
-    let endless = Server::start(|number, _| page(&[], Some(&format!("</v2/{number}>; rel=\"next\"")))).await;
-    let error = registry(&endless).referrers(&repository(), &subject).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Protocol { .. }) && endless.seen().len() == 100, "{error}");
-
-    let unreadable = Server::start(|_, _| page(&[], Some("/v2/next; rel=next"))).await;
-    let error = registry(&unreadable).referrers(&repository(), &subject).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Protocol { .. }) && unreadable.seen().len() == 1, "{error}");
-
-    let sign_in = reply("200 OK", &[("Content-Type", "text/html")], b"<html>sign in</html>");
-    let error = registry_of(sign_in).await.referrers(&repository(), &subject).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Http(HttpError::NotJson { .. })), "{error}");
-}
-
-#[tokio::test]
-async fn referrers_without_an_api_are_under_a_tag() {
-    let subject = Digest::of(b"subject");
-    let entries = [describe(IMAGE, b"1"), describe(INDEX, b"2")];
-    let listed = entries.clone();
-    let fallback = format!("/v2/{}/manifests/sha256-{}", repository(), subject.hex());
-    let path = fallback.clone();
-    let server = Server::start(move |_, request| {
-        if request.contains(&path) { page(&listed, None) } else { reply("404 Not Found", &[], b"404 page not found") }
-    })
-    .await;
-    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
-    assert_eq!(asked(&server)[1], format!("GET {fallback}"));
-    let nothing: Vec<Descriptor> = registry_of(not_found()).await.referrers(&repository(), &subject).await.unwrap();
-    assert_eq!(nothing, []);
-}
-
 #[tokio::test]
 async fn a_tag_that_nobody_holds_is_an_answer() {
     let other: Tag = "48214".parse().unwrap();
     assert_eq!(registry_of(not_found()).await.resolve(&repository(), &other).await.unwrap(), None);
-}
-
-#[tokio::test]
-async fn a_blob_that_head_wrongly_reports_is_uploaded_when_the_manifest_is_refused() {
-    let corpus = Corpus::of(&Tree::Image(vec!["layer".into()]));
-    let from = crate::corpus::registry();
-    corpus.store(&from, &repository()).await;
-    let part = corpus.blob_digests()[0];
-    let root = from.manifest(&repository(), &corpus.root).await.unwrap().unwrap();
-    let (uploaded, tagged) = (AtomicBool::new(false), AtomicBool::new(false));
-    let server = Server::start(move |_, request| {
-        let (method, path) = request.split_once(' ').unwrap();
-        match method {
-            "HEAD" => Answer::Bytes(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec()),
-            "POST" => reply("202 Accepted", &[("Location", "/upload")], b""),
-            "PUT" if path.starts_with("/upload") => {
-                uploaded.store(path.contains(&part.to_string()), Ordering::SeqCst);
-                reply("201 Created", &[], b"")
-            }
-            "PUT" if uploaded.load(Ordering::SeqCst) => {
-                tagged.store(true, Ordering::SeqCst);
-                reply("201 Created", &[], b"")
-            }
-            "PUT" => {
-                let body = format!(r#"{{"errors":[{{"code":"MANIFEST_BLOB_UNKNOWN","detail":"{part}"}}]}}"#);
-                reply("400 Bad Request", &[("Content-Type", "application/json")], body.as_bytes())
-            }
-            _ if tagged.load(Ordering::SeqCst) => served(&root),
-            _ => not_found(),
-        }
-    })
-    .await;
-    let outcome = crate::behaviour::run(&from, corpus.root, &registry(&server)).await.unwrap();
-    assert_eq!(crate::behaviour::copied(outcome).blobs.copied, 1);
-}
-
-#[tokio::test]
-async fn wrong_bytes_are_never_sent_whole_however_they_are_cut() {
-    let server = Server::start(|_, request| match request.split(' ').next() {
-        Some("POST") => reply("202 Accepted", &[("Location", "/upload")], b""),
-        Some("PUT") => reply("201 Created", &[], b""),
-        _ => not_found(),
-    })
-    .await;
-    let inner = crate::corpus::registry();
-    let corpus = Corpus::of(&Tree::Image(vec!["layer".into()]));
-    corpus.store(&inner, &repository()).await;
-    let from = Liar { inner, lie: Lie::SendsEmptyChunksAfterWrongOnes };
-    let error = crate::behaviour::run(&from, corpus.root, &registry(&server)).await.unwrap_err();
-    assert!(error.is_integrity(), "{error}");
-    let uploads: Vec<_> = server.seen().into_iter().filter(|request| request.starts_with("PUT")).collect();
-    assert!(uploads.iter().all(|upload| upload.ends_with("\r\n\r\n")), "{uploads:?}");
 }
 
 #[tokio::test]
@@ -495,64 +287,5 @@ async fn only_a_registry_can_say_that_a_tag_is_free() {
         let body = format!(r#"{{"errors":[{{"code":"{code}","message":"m","detail":{{"Tag":"48213"}}}}]}}"#);
         let answer = reply("404 Not Found", &[("Content-Type", json)], body.as_bytes());
         assert_eq!(registry_of(answer).await.resolve(&repository(), &tag()).await.unwrap(), None);
-    }
-}
-
-#[tokio::test]
-async fn a_registry_may_take_longer_to_store_a_blob_than_to_receive_it() {
-    let server = Server::start(|_, request| match request.split(' ').next() {
-        Some("POST") => reply("202 Accepted", &[("Location", "/upload")], b""),
-        _ => Answer::Late(Duration::from_millis(600), head("201 Created", &[], 0)),
-    })
-    .await;
-    let stall = Duration::from_millis(100);
-    let limits = Limits { connect: stall, stall, deadline: Instant::now() + Duration::from_secs(20) };
-    let authority = server.address.to_string().parse().unwrap();
-    let registry = HttpRegistry::new(&authority, &Credentials::Anonymous, limits).unwrap();
-    let (descriptor, bytes) = blob("content");
-    registry.put_blob(&repository(), &descriptor, bytes).await.unwrap();
-}
-
-#[tokio::test]
-async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
-    let subject = json(&describe(IMAGE, b"subject"));
-    let config = json(&describe(LAYER, b"config"));
-    let document = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
-    let referrer = Manifest::parse(None, document.into()).unwrap();
-    let entry = referrer.descriptor();
-    // What the list holds when it is read: another client writes it between the second reading and the third.
-    let lists = [false, true, false, true, true];
-    let reads = AtomicUsize::new(0);
-    let server = Server::start(move |_, request| {
-        if request.starts_with("PUT") {
-            return reply("201 Created", &[], b"");
-        }
-        if request.contains("/referrers/") {
-            return reply("404 Not Found", &[], b"404 page not found");
-        }
-        let listed = lists[reads.fetch_add(1, Ordering::SeqCst)];
-        page(if listed { std::slice::from_ref(&entry) } else { &[] }, None)
-    })
-    .await;
-    assert_eq!(registry(&server).put(&repository(), &referrer, None).await.unwrap(), Put::Stored);
-    let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(methods.join(" "), "PUT GET GET PUT GET GET PUT GET GET");
-}
-
-#[tokio::test]
-async fn a_failed_upload_leaves_no_session_and_keeps_its_error() {
-    for status in [Some("503 Service Unavailable"), Some("403 Forbidden"), None] {
-        let server = Server::start(move |_, request| match request.split(' ').next() {
-            Some("POST") => reply("202 Accepted", &[("Location", "/session?s=1")], b""),
-            Some("DELETE") => Answer::Hang(Vec::new()),
-            _ => status.map_or(Answer::Bytes(Vec::new()), |status| reply(status, &[], b"")),
-        })
-        .await;
-        let (descriptor, bytes) = blob("content");
-        let error = registry(&server).put_blob(&repository(), &descriptor, bytes).await.unwrap_err();
-        let RegistryError::Http(error) = &error else { panic!("{error}") };
-        assert_eq!(error.status().map(|status| status.to_string()).as_deref(), status, "{error}");
-        let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-        assert_eq!(methods, ["POST", "PUT", "DELETE"]);
     }
 }

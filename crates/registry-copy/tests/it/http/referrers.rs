@@ -1,0 +1,108 @@
+//! Lists of what refers to a manifest.
+
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+use guarded_http::HttpError;
+use registry_copy::{Descriptor, Manifest, Put, Registry, RegistryError};
+use release::Digest;
+
+use super::{
+    asked, not_found, registry, registry_of,
+    server::{Answer, Server, reply},
+};
+use crate::corpus::{IMAGE, INDEX, LAYER, describe, json, repository};
+
+fn page(entries: &[Descriptor], link: Option<&str>) -> Answer {
+    let list: Vec<_> = entries.iter().map(json).collect();
+    let body = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{}]}}"#, list.join(","));
+    let headers: Vec<_> = [("Content-Type", INDEX)].into_iter().chain(link.map(|link| ("Link", link))).collect();
+    reply("200 OK", &headers, body.as_bytes())
+}
+
+#[tokio::test]
+async fn referrers_come_in_pages_from_one_server() {
+    let subject = Digest::of(b"subject");
+    let entries: Vec<_> = (0..3).map(|n| describe(IMAGE, format!("{n}").as_bytes())).collect();
+    let pages = entries.clone();
+    let server = Server::start(move |number, _| {
+        let second = "</v2/before>; rel=\"prev\", <next?n=2>; rel=\"next\"";
+        let links = [Some("</v2/next?n=1>; rel=\"next\""), Some(second), None];
+        page(&pages[number..=number], links[number])
+    })
+    .await;
+    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
+    assert_eq!(
+        asked(&server),
+        [format!("GET /v2/{}/referrers/{subject}", repository()), "GET /v2/next".into(), "GET /v2/next".into()]
+    );
+
+    let loops = Server::start(|_, _| page(&[], Some("</v2/again>; rel=\"next\""))).await;
+    let error = registry(&loops).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && loops.seen().len() == 2, "{error}");
+
+    let foreign = Server::start(|_, _| page(&[], Some("<https://evil.example/>; rel=\"next\""))).await;
+    let error = registry(&foreign).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Http(HttpError::ForeignOrigin { .. })), "{error}");
+
+    let flood = Server::start(move |number, _| {
+        page(&vec![entries[0].clone(); 300], Some(&format!("</v2/{number}>; rel=\"next\"")))
+    })
+    .await;
+    let error = registry(&flood).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && flood.seen().len() == 4, "{error}");
+
+    let endless = Server::start(|number, _| page(&[], Some(&format!("</v2/{number}>; rel=\"next\"")))).await;
+    let error = registry(&endless).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && endless.seen().len() == 100, "{error}");
+
+    let unreadable = Server::start(|_, _| page(&[], Some("/v2/next; rel=next"))).await;
+    let error = registry(&unreadable).referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && unreadable.seen().len() == 1, "{error}");
+
+    let sign_in = reply("200 OK", &[("Content-Type", "text/html")], b"<html>sign in</html>");
+    let error = registry_of(sign_in).await.referrers(&repository(), &subject).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Http(HttpError::NotJson { .. })), "{error}");
+}
+
+#[tokio::test]
+async fn referrers_without_an_api_are_under_a_tag() {
+    let subject = Digest::of(b"subject");
+    let entries = [describe(IMAGE, b"1"), describe(INDEX, b"2")];
+    let listed = entries.clone();
+    let fallback = format!("/v2/{}/manifests/sha256-{}", repository(), subject.hex());
+    let path = fallback.clone();
+    let server = Server::start(move |_, request| {
+        if request.contains(&path) { page(&listed, None) } else { reply("404 Not Found", &[], b"404 page not found") }
+    })
+    .await;
+    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
+    assert_eq!(asked(&server)[1], format!("GET {fallback}"));
+    let nothing: Vec<Descriptor> = registry_of(not_found()).await.referrers(&repository(), &subject).await.unwrap();
+    assert_eq!(nothing, []);
+}
+
+#[tokio::test]
+async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
+    let subject = json(&describe(IMAGE, b"subject"));
+    let config = json(&describe(LAYER, b"config"));
+    let document = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
+    let referrer = Manifest::parse(None, document.into()).unwrap();
+    let entry = referrer.descriptor();
+    // What the list holds when it is read: another client writes it between the second reading and the third.
+    let lists = [false, true, false, true, true];
+    let reads = AtomicUsize::new(0);
+    let server = Server::start(move |_, request| {
+        if request.starts_with("PUT") {
+            return reply("201 Created", &[], b"");
+        }
+        if request.contains("/referrers/") {
+            return reply("404 Not Found", &[], b"404 page not found");
+        }
+        let listed = lists[reads.fetch_add(1, Ordering::SeqCst)];
+        page(if listed { std::slice::from_ref(&entry) } else { &[] }, None)
+    })
+    .await;
+    assert_eq!(registry(&server).put(&repository(), &referrer, None).await.unwrap(), Put::Stored);
+    let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+    assert_eq!(methods.join(" "), "PUT GET GET PUT GET GET PUT GET GET");
+}
