@@ -8,6 +8,7 @@ mod document;
 mod exit;
 mod flags;
 mod human;
+mod manual;
 mod next;
 mod progress;
 mod run;

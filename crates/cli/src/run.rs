@@ -1,5 +1,5 @@
 use std::{
-    io::{self, Write},
+    io::{self, Write as _},
     process::ExitCode,
     time::{Duration, Instant},
 };
@@ -15,6 +15,7 @@ use crate::{
     exit,
     flags::{Common, Output},
     human,
+    manual::manual,
     session::Session,
     untrusted::untrusted,
 };
@@ -46,19 +47,20 @@ pub(crate) trait Command: Parser {
 /// Parses the arguments, executes the command under its deadline and the signals, prints the result.
 pub(crate) fn run<C: Command>() -> ExitCode {
     let began = Instant::now();
-    if let Some(code) = manual::<C>() {
-        return code;
-    }
     let mut account = Account::default();
+    let misused = |words| finish::<C>(asked_for(), &Account::default(), &Ended::Misused(words), None, began);
+    let words: Vec<String> = std::env::args().skip(1).collect();
+    match manual(C::command(), &words) {
+        Some(Ok(text)) => return printed(io::stdout().write_all(&text), 0),
+        Some(Err(wrong)) => return misused(wrong),
+        None => {}
+    }
     let command = match C::try_parse() {
         Ok(command) => command,
         Err(error) if matches!(error.kind(), ErrorKind::DisplayHelp | ErrorKind::DisplayVersion) => {
-            return if error.print().is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE };
+            return printed(error.print(), 0);
         }
-        Err(error) => {
-            let ended = Ended::Misused(error.render().to_string());
-            return finish::<C>(asked_for(), &account, &ended, None, began);
-        }
+        Err(error) => return misused(error.render().to_string()),
     };
     let output = command.common().output;
     let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
@@ -79,22 +81,6 @@ pub(crate) fn run<C: Command>() -> ExitCode {
     code
 }
 
-/// What packagers ask for: `--completions SHELL` and `--man`, alone.
-fn manual<C: Command>() -> Option<ExitCode> {
-    let words: Vec<String> = std::env::args().skip(1).collect();
-    let words: Vec<&str> = words.iter().map(String::as_str).collect();
-    let mut text = Vec::new();
-    match words.as_slice() {
-        ["--completions", shell] => {
-            let shell: clap_complete::Shell = shell.parse().ok()?;
-            clap_complete::generate(shell, &mut C::command(), C::command().get_name(), &mut text);
-        }
-        ["--man"] => clap_mangen::Man::new(C::command()).render(&mut text).ok()?,
-        _ => return None,
-    }
-    Some(if io::stdout().write_all(&text).is_ok() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
-}
-
 async fn supervised<C: Command>(command: &C, session: &Session, account: &mut Account) -> Ended {
     tokio::select! {
         biased;
@@ -107,7 +93,7 @@ async fn supervised<C: Command>(command: &C, session: &Session, account: &mut Ac
     }
 }
 
-/// Prints the result on stdout and the rest on stderr. A closed pipe is nobody's error.
+/// Prints the result on stdout and the rest on stderr.
 fn finish<C: Command>(
     output: Output,
     account: &Account,
@@ -119,7 +105,7 @@ fn finish<C: Command>(
     let code = exit::code(ended);
     let told = human::tell(&head, account, ended);
     let document = Document { head, body: C::body(account, ended, session) };
-    let _closed = match (output, code) {
+    let result = match (output, code) {
         (Output::Json, _) => writeln!(io::stdout(), "{}", document.to_line()),
         (Output::Human, 0) => io::stdout().write_all(untrusted(&told).as_bytes()),
         (Output::Human, _) => Ok(()),
@@ -127,7 +113,19 @@ fn finish<C: Command>(
     if code != 0 {
         let _closed = io::stderr().write_all(untrusted(&told).as_bytes());
     }
-    ExitCode::from(code)
+    printed(result, code)
+}
+
+/// The exit code once stdout is written. That nobody reads on is nobody's error; that a disk is full is one.
+fn printed(result: io::Result<()>, code: u8) -> ExitCode {
+    let written = result.and_then(|()| io::stdout().flush());
+    match written {
+        Err(error) if error.kind() != io::ErrorKind::BrokenPipe => {
+            let _closed = writeln!(io::stderr(), "error: the result could not be written to stdout: {error}");
+            ExitCode::from(code.max(1))
+        }
+        _ => ExitCode::from(code),
+    }
 }
 
 /// The output that was asked for, where clap could not make sense of the arguments.

@@ -435,3 +435,13 @@ async fn a_digest_file_that_cannot_be_written() {
     assert_eq!(written, format!("{}\n", copied["digest"].as_str().unwrap()));
     assert_eq!(std::fs::read_dir(&folder).unwrap().count(), 1, "and nothing else");
 }
+
+#[tokio::test]
+async fn a_document_that_cannot_be_written_is_no_success() {
+    let company = company().await;
+    let full = std::fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+    let mut command = company.command("check-policy payments-api=48213 --to qa --output json");
+    let ran = Company::end(command.stdout(full).spawn().unwrap()).await;
+    assert_eq!(ran.code, 1, "{ran:?}");
+    assert!(ran.stderr.contains("could not be written to stdout"), "{ran:?}");
+}
