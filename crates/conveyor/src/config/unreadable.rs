@@ -46,7 +46,7 @@ pub(super) fn explain(text: &str, error: &serde_yaml::Error) -> ConfigError {
     }
     let help = if said.starts_with("unknown field") {
         "write one of these, or take it out".to_owned()
-    } else if let Some(form) = form(&keys).filter(|_| said.contains("expected")) {
+    } else if let Some(form) = form(&keys).filter(|_| said.contains(", expected ")) {
         format!("write `{form}`")
     } else {
         "correct this line; conveyor.schema.json describes the file".to_owned()

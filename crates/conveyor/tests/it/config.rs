@@ -280,6 +280,7 @@ fn what_serde_refuses_comes_with_what_to_write() {
             "write `mutable_tags: detect-only`",
         ),
         ("require: []", "require: four-eyes", "write `require: [RULE]`"),
+        ("require: []", "require: [", "correct this line; conveyor.schema.json describes the file"),
     ];
     for (from, to, help) in helps {
         let error = bad(&with(from, to));
