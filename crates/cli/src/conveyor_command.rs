@@ -72,6 +72,6 @@ impl Command for Conveyor {
     }
 
     fn body(account: &Account, ended: &Ended, session: Option<&Session>) -> Body {
-        Body { ledger: LedgerPart::new(account, ended), apps: AppPart::all(account, ended, session) }
+        Body { ledger: LedgerPart::new(account), apps: AppPart::all(account, ended, session) }
     }
 }

@@ -104,7 +104,11 @@ impl CopyArtifact {
         match &self.from {
             Some(directory) => {
                 let layout = Layout::open(directory).await?;
-                publish(&world, &asked, &layout, account).await
+                let outcome = publish(&world, &asked, &layout, account).await?;
+                for copy in account.apps.values_mut().filter_map(|part| part.copy.as_mut()) {
+                    copy.source = format!("oci:{}@{}", directory.display(), copy.digest);
+                }
+                Ok(outcome)
             }
             None => conveyor::copy_artifacts(&world, &asked, account).await,
         }

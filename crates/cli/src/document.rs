@@ -49,7 +49,8 @@ pub(crate) struct Head {
     pub(crate) found: Option<String>,
     /// Which stages were reached.
     pub(crate) happened: HappenedPart,
-    /// What each app's environment asks for now, as last read or written.
+    /// What each app's environment asks for now, as last read or written; empty in commands that look at no manifest:
+    /// copy-artifact and check-policy.
     pub(crate) running: BTreeMap<String, String>,
     /// What to do next; null where there is nothing to do.
     pub(crate) next: Option<String>,
@@ -218,7 +219,7 @@ pub(crate) struct LedgerPart {
     parent: Option<String>,
     /// Each scalar that changed, or would in a dry run.
     changes: Vec<ChangePart>,
-    /// How many pushes were tried.
+    /// How many pushes were tried, whatever became of them.
     attempts: u32,
     /// Requests to the Ledger's server; null where the git program makes them and does not count.
     requests: Option<u64>,
@@ -427,18 +428,13 @@ impl CopyPart {
 }
 
 impl LedgerPart {
-    pub(crate) fn new(account: &Account, ended: &Ended) -> Self {
+    pub(crate) fn new(account: &Account) -> Self {
         let written = account.ledger.as_ref();
-        let attempts = match (written, ended) {
-            (Some(written), _) => written.attempts,
-            (None, Ended::Came(Outcome::NeverWon { attempts })) => *attempts,
-            (None, _) => 0,
-        };
         Self {
             commit: written.map(|written| written.commit.to_string()),
             parent: written.map(|written| written.parent.to_string()),
             changes: written.map_or(&account.planned, |written| &written.changes).iter().map(ChangePart::new).collect(),
-            attempts,
+            attempts: account.pushes,
             requests: None,
         }
     }

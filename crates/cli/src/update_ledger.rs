@@ -98,7 +98,7 @@ impl Command for UpdateLedger {
     }
 
     fn body(account: &Account, ended: &Ended, session: Option<&Session>) -> Body {
-        Body { ledger: LedgerPart::new(account, ended), apps: AppPart::all(account, ended, session) }
+        Body { ledger: LedgerPart::new(account), apps: AppPart::all(account, ended, session) }
     }
 }
 

@@ -19,6 +19,8 @@ pub struct Account {
     pub planned: Vec<ChangeAccount>,
     /// What was written to the Ledger.
     pub ledger: Option<LedgerAccount>,
+    /// How many pushes were tried, whatever became of them.
+    pub pushes: u32,
     /// Which of the stages were reached.
     pub happened: Happened,
     /// What deserves a look but stopped nothing.
@@ -99,8 +101,6 @@ pub struct LedgerAccount {
     pub parent: CommitId,
     /// Each scalar that changed.
     pub changes: Vec<ChangeAccount>,
-    /// How many pushes it took.
-    pub attempts: u32,
 }
 
 /// One scalar that changed.

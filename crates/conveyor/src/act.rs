@@ -12,6 +12,7 @@ use tokio::time::Instant;
 use crate::{
     Account, ChangeAccount, CopyAccount, Error, LedgerAccount, Outcome, World,
     config::Sync,
+    counted::Counted,
     decision::{Decision, Permitted, Standing, Stop},
     scene::{Case, Scene},
 };
@@ -179,7 +180,7 @@ pub(crate) async fn push(
     account: &mut Account,
 ) -> Result<ledger::Outcome, Error> {
     account.happened.ledger = None;
-    let written = ledger::update(remote, branch, change, deadline).await;
+    let written = ledger::update(&Counted::new(remote, &mut account.pushes), branch, change, deadline).await;
     account.happened.ledger = match &written {
         Ok(outcome) => Some(matches!(outcome, ledger::Outcome::Updated { .. } | ledger::Outcome::Unchanged { .. })),
         Err(error) => (!error.may_have_landed()).then_some(false),
@@ -202,10 +203,10 @@ pub(crate) fn planned(permitted: &Permitted<'_>) -> Option<ChangeAccount> {
 
 fn settle(scene: &Scene, edited: &[&Case], written: ledger::Outcome, account: &mut Account) -> Outcome {
     match written {
-        ledger::Outcome::Updated { commit, parent, applied, attempts } => {
+        ledger::Outcome::Updated { commit, parent, applied, .. } => {
             let app = |edit: usize| edited.get(edit).map(|case| case.app.name.clone());
             let changes = applied.iter().map(|applied| ChangeAccount::new(app(applied.edit), applied));
-            account.ledger = Some(LedgerAccount { commit, parent, changes: changes.collect(), attempts });
+            account.ledger = Some(LedgerAccount { commit, parent, changes: changes.collect() });
             for entry in account.apps.values_mut() {
                 entry.running = Some(entry.build.to_string());
             }

@@ -11,6 +11,7 @@
 mod account;
 mod act;
 pub mod config;
+mod counted;
 mod decision;
 mod docker_config;
 mod ecr;

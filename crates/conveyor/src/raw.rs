@@ -179,9 +179,9 @@ pub async fn update(
         return plan(remote, branch, &change, wanted, account).await;
     }
     match act::push(remote, branch, &change, deadline, account).await? {
-        ledger::Outcome::Updated { commit, parent, applied, attempts } => {
+        ledger::Outcome::Updated { commit, parent, applied, .. } => {
             let changes = applied.iter().map(|applied| ChangeAccount::new(None, applied)).collect();
-            account.ledger = Some(LedgerAccount { commit, parent, changes, attempts });
+            account.ledger = Some(LedgerAccount { commit, parent, changes });
             Ok(Outcome::Updated)
         }
         ledger::Outcome::Unchanged { .. } => Ok(Outcome::Unchanged),

@@ -93,6 +93,7 @@ async fn in_what_a_hook_of_the_ledger_says() {
     shows(&company, TO_QA, 1).await;
     let refused = company.json(&format!("{TO_QA} --ledger {}", company.ledger_url()), 1).await;
     assert_eq!((&refused["error"]["kind"], &refused["happened"]["copied"]), (&"refused".into(), &true.into()));
+    assert_eq!(refused["attempts"], 1, "a push that was refused was tried");
 }
 
 #[tokio::test]

@@ -31,6 +31,7 @@ async fn from_one_docker_registry_to_another() {
     assert_eq!(copied["destination"], format!("{to}:48213@{digest}"));
     let again = company.json(&line, 0).await;
     assert_eq!((&again["outcome"], &again["blobs"]["copied"]), (&"already-present".into(), &0.into()));
+    assert_eq!(again["blobs"]["present"], 3);
 
     for dry_run in [" --dry-run", ""] {
         let held = company.json(&format!("copy-artifact {from}:48214 {to}:48213{dry_run}"), 12).await;

@@ -50,6 +50,7 @@ async fn one_build_from_dev_to_production() {
     let (published, digest) = company.publish("48213", 2).await;
     assert_eq!((&published["outcome"], &published["digest"]), (&"copied".into(), &digest.to_string().into()));
     assert_eq!(published["blobs"]["copied"], 3);
+    assert_eq!(published["source"], format!("oci:{}@{digest}", company.scratch("image-2").display()));
     assert_eq!(published["next"], format!("update-ledger {app}=48213 --env dev"));
 
     for environment in ["dev", "qa"] {

@@ -36,7 +36,7 @@ async fn a_commit_that_does_not_matter_only_costs_another_push() {
     let done = raced(&forge, &[(word("README.md"), "Hello\n".into())]).await;
     assert!(matches!(done.outcome, Ok(Outcome::Updated)), "{done:?}");
     let account = done.account.ledger.unwrap();
-    assert_eq!((account.attempts, account.commit), (2, forge.head()));
+    assert_eq!((done.account.pushes, account.commit), (2, forge.head()));
     let log = forge.ledger.log(&main_branch());
     assert_eq!((account.parent, log[0].parents.clone()), (log[1].id, vec![log[1].id]));
     // The decision was made one commit earlier, and nothing that it read has changed since.
