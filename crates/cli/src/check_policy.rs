@@ -20,7 +20,8 @@ use crate::{
     after_help = "Example:
   check-policy payments-api=48213 --to prod-wealth
 
-Exit codes: 0 allowed, 2 usage, 3 run it again, 10 denied, 12 the tag is held, 13 integrity."
+Exit codes: 0 allowed, 1 failed, 2 usage, 3 run it again, 10 denied, 12 the tag is held, 13 integrity,
+130 and 143 stopped by a signal."
 )]
 pub(crate) struct CheckPolicy {
     /// The apps and their builds

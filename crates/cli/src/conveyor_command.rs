@@ -29,10 +29,10 @@ enum Act {
 #[derive(Debug, Args)]
 #[command(after_help = "Examples:
   conveyor promote payments-api=48213 --to qa
-  conveyor promote payments-api=48213 orders-api=48220 --to prod-wealth --output json
+  conveyor promote payments-api=48213 orders-api=48220 --to qa --output json
 
-Exit codes: 0 done or already so, 2 usage, 3 run it again, 10 denied, 11 kept moving, 12 the tag is held,
-13 integrity, 14 a newer build is there.")]
+Exit codes: 0 done or already so, 1 failed, 2 usage, 3 run it again, 10 denied, 11 kept moving, 12 the tag is held,
+13 integrity, 14 a newer build is there, 130 and 143 stopped by a signal.")]
 struct Promote {
     /// The apps and their builds: all of them or none
     #[arg(value_name = "APP=BUILD", value_parser = wanted, required = true)]

@@ -28,7 +28,8 @@ use crate::{
   copy-artifact payments-api=48213 --from oci:./image --to dev    publish what CI built, an OCI layout directory
   copy-artifact registry.example/a:1 other.example/b:1            two references, as crane copy
 
-Exit codes: 0 done or already so, 2 usage, 3 run it again, 10 denied, 12 the tag is held, 13 integrity."
+Exit codes: 0 done or already so, 1 failed, 2 usage, 3 run it again, 10 denied, 12 the tag is held, 13 integrity,
+130 and 143 stopped by a signal."
 )]
 pub(crate) struct CopyArtifact {
     /// APP=BUILD, or the reference to copy from

@@ -49,8 +49,7 @@ pub(crate) struct Head {
     pub(crate) found: Option<String>,
     /// Which stages were reached.
     pub(crate) happened: HappenedPart,
-    /// What each app's environment asks for now, as last read or written; empty in commands that look at no manifest:
-    /// copy-artifact and check-policy.
+    /// What each app's environment asks for now, as last seen; empty in copy-artifact and check-policy, which do not look.
     pub(crate) running: BTreeMap<String, String>,
     /// What to do next; null where there is nothing to do.
     pub(crate) next: Option<String>,

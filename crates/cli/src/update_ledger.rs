@@ -24,7 +24,8 @@ use crate::{
   update-ledger payments-api=48213 orders-api=48220 --env dev                                one commit
   update-ledger --repo URL --file a/values.yaml --key image.tag --set 48213 --forward-only   any repository
 
-Exit codes: 0 done or already so, 2 usage, 3 run it again, 10 denied, 11 kept moving, 14 a newer build is there."
+Exit codes: 0 done or already so, 1 failed, 2 usage, 3 run it again, 10 denied, 11 kept moving, 12 the tag is held,
+13 integrity, 14 a newer build is there, 130 and 143 stopped by a signal."
 )]
 pub(crate) struct UpdateLedger {
     /// The apps and their builds: all of them or none
