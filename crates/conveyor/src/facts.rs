@@ -139,7 +139,7 @@ fn known<T>(environment: &Environment, answer: Result<T, RegistryError>) -> Resu
             let why = format!("the registry of {environment}: {}", crate::error::chain(&error));
             Ok(match error {
                 error if error.is_retryable() => Fact::unanswered(why),
-                RegistryError::Unauthorized { .. } | RegistryError::Status { status: 401 | 403, .. } => Fact::missing(
+                error if error.is_denied() => Fact::missing(
                     why,
                     format!("give this agent credentials that may read the registry of {environment}"),
                 ),

@@ -11,18 +11,6 @@ use crate::ManifestError;
 #[derive(Debug, thiserror::Error)]
 #[non_exhaustive]
 pub enum RegistryError {
-    /// The server answered with a status that means failure.
-    #[error("{at} answered {status} to {operation}{}", detail_suffix(detail))]
-    Status {
-        /// What was asked for, such as `put a blob`.
-        operation: &'static str,
-        /// The registry and repository, without a query.
-        at: String,
-        /// The HTTP status.
-        status: u16,
-        /// What the server said, cut and escaped. Untrusted text.
-        detail: String,
-    },
     /// The server does not accept the credentials, or wants some and there are none.
     #[error("{at} does not accept the credentials{}", scheme.as_ref().map(|s| format!(" (it asks for {s})")).unwrap_or_default())]
     Unauthorized {
@@ -122,10 +110,19 @@ impl RegistryError {
     #[must_use]
     pub fn is_retryable(&self) -> bool {
         match self {
-            Self::Status { status, .. } => matches!(status, 408 | 429 | 500 | 502 | 503 | 504),
             Self::Http(error) => error.is_retryable(),
             // Somebody may be storing the part.
             Self::PartMissing { .. } | Self::BrokenOff | Self::Stalled { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether other credentials may help.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::Unauthorized { .. } => true,
+            Self::Http(error) => error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403)),
             _ => false,
         }
     }
@@ -139,8 +136,4 @@ impl RegistryError {
             _ => false,
         }
     }
-}
-
-fn detail_suffix(detail: &str) -> String {
-    if detail.is_empty() { String::new() } else { format!(": {detail}") }
 }
