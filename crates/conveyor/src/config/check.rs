@@ -9,6 +9,7 @@ use super::{
     AppConfig, AzureDevOps, Config, ConfigError, DEFAULT_MAX_AGE, EnvironmentConfig, LedgerPlace, Place, PolicyConfig,
     Sync, raw, unreadable,
 };
+use crate::ecr;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
     let text = unreadable::text(bytes)?;
@@ -184,8 +185,8 @@ impl Check<'_> {
             let url = self.url(&keys, &registry.url)?;
             let rest = registry.url.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
             let authority: Option<Authority> = rest.and_then(|rest| rest.trim_end_matches('/').parse().ok());
-            let of = authority.as_ref().and_then(ecr_account);
-            if let (Some(of), Some(account)) = (&of, &raw.account)
+            let of = authority.as_ref().and_then(ecr::account_of);
+            if let (Some(of), Some(account)) = (of, &raw.account)
                 && of != account
             {
                 let message = format!("the registry is account {of}'s, not account {account}'s");
@@ -321,12 +322,6 @@ impl Check<'_> {
         let key = self.word(&["apps", name.as_str(), "ledger", "key"], &place.key)?;
         Ok(Some(Place { manifests, key }))
     }
-}
-
-/// The account whose ECR this is.
-fn ecr_account(authority: &Authority) -> Option<String> {
-    let (account, rest) = authority.host().split_once(".dkr.ecr.")?;
-    rest.contains(".amazonaws.com").then(|| account.to_owned())
 }
 
 fn list<'a, T: ToString + 'a>(names: impl IntoIterator<Item = &'a T>) -> String {

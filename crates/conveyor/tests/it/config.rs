@@ -113,6 +113,12 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "the registry is account 111111111111's, not account 222222222222's",
     ),
     (
+        "registry: { url: \"https://registry.example\"",
+        "account: \"222222222222\"\n    registry: { url: \"https://111111111111.dkr-ecr.ap-southeast-2.on.aws\"",
+        14,
+        "the registry is account 111111111111's, not account 222222222222's",
+    ),
+    (
         "https://registry.example\"",
         "https://registry.example\", mutable_tags: fine",
         13,
