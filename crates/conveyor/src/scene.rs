@@ -106,6 +106,12 @@ impl Scene {
             cases.push(case);
         }
         let rules = files.get(&config.policy.rules).map(|found| found.id);
+        if rules.is_none() && config.policy.explicit {
+            account.warn(format!(
+                "conveyor.yaml: policy.rules is {}, and the Ledger has no such folder",
+                config.policy.rules
+            ));
+        }
         Ok(Self { at, config_id: file.id, rules, target, source, cases, reads, config })
     }
 }

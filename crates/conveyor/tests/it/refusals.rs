@@ -61,6 +61,7 @@ async fn rules_that_cannot_be_evaluated_deny() {
     forge.commit(&[(word("policy/friday.rego"), "package conveyor\n".into())]);
     let done = forge.client().promote(&[(APP, 48213)], "dev").await;
     assert!(matches!(done.outcome, Ok(Outcome::Updated)), "rules are in another folder: {done:?}");
+    assert_eq!(done.account.warnings, ["conveyor.yaml: policy.rules is rules, and the Ledger has no such folder"]);
     forge.built(APP, 48214).await;
     forge.commit(&[(word("rules/friday.rego"), "package conveyor\n".into())]);
     let done = forge.client().promote(&[(APP, 48214)], "dev").await;
