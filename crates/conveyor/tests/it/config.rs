@@ -1,12 +1,11 @@
 //! conveyor.yaml: what is wrong, where, and what to write instead.
 
 use conveyor::config::{Config, ConfigError, Sync};
-use proptest::prelude::*;
 
-use crate::world::word;
+use crate::{config_noise::read, world::word};
 
 /// A file with a line for each thing that can be wrong.
-const GOOD: &str = r##"version: 1
+pub(crate) const GOOD: &str = r##"version: 1
 support: "#platform-support"
 ledger: { url: "https://dev.azure.com/acme/forge/_git/ledger", branch: main }
 azure_devops: { organization: acme, project: forge }
@@ -472,34 +471,4 @@ fn the_schema_in_the_repository_is_up_to_date() {
     }
     let kept = std::fs::read_to_string(path).unwrap_or_default();
     assert!(kept == schema, "conveyor.schema.json is out of date: run the tests with UPDATE_SCHEMAS=1");
-}
-
-/// Reads bytes that may be anything, and shows what is wrong with them.
-fn read(bytes: &[u8]) {
-    if let Err(error) = Config::parse(bytes) {
-        let lines = 1 + bytes.iter().filter(|byte| **byte == b'\n').count();
-        assert!((1..=lines).contains(&error.line()));
-        assert!(error.to_string().contains("--> conveyor.yaml:"), "{error}");
-    }
-}
-
-proptest! {
-    #[test]
-    fn no_bytes_are_too_strange(bytes in proptest::collection::vec(any::<u8>(), 0..300)) {
-        read(&bytes);
-    }
-
-    #[test]
-    fn no_text_is_too_strange(text in r#"[-a-z{}\[\]:#&*!|>'"%@,?~\u{e9}\u{2028}\n\t ]{0,200}"#) {
-        read(text.as_bytes());
-    }
-
-    #[test]
-    fn no_change_of_a_good_file_is_too_strange(
-        at in 0..GOOD.len(), length in 0..40_usize, instead in r"(\PC|\n){0,6}"
-    ) {
-        let mut bytes = GOOD.as_bytes().to_vec();
-        bytes.splice(at..(at + length).min(GOOD.len()), instead.bytes());
-        read(&bytes);
-    }
 }
