@@ -29,6 +29,7 @@ pub(crate) async fn copy(
     for Permitted { case, request, permit, .. } in permitted {
         let request = spend(permit, &request, Step::Copy, (decision.world.now)())?;
         let copied = copy_one(decision, case, &request.artifact, registry, from).await?;
+        account.warn_of_dangling(&copied);
         if !copied.already_present {
             outcome = Outcome::Copied;
         }

@@ -78,7 +78,9 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         registry_copy::Outcome::TagHeld { by } => return Ok(held(by)),
     };
     account.happened.copied = true;
-    account.copy = Some(told(already_present, Some(transfer)));
+    let copied = told(already_present, Some(transfer));
+    account.warn_of_dangling(&copied);
+    account.copy = Some(copied);
     Ok(outcome)
 }
 

@@ -95,8 +95,28 @@ fn twice<'n, K: Ord + Clone>(claims: impl IntoIterator<Item = (K, &'n str)>) -> 
     })
 }
 
-/// The registry in the one spelling that leaves the usual port out.
+/// The registry in one spelling: the usual port left out, and all names of this machine as one.
 fn server(registry: &Authority) -> String {
-    let usual = if registry.is_loopback() { 80 } else { 443 };
-    if registry.port() == Some(usual) { registry.host().to_owned() } else { registry.to_string() }
+    match (registry.is_loopback(), registry.port()) {
+        (true, port) => format!("localhost:{}", port.unwrap_or(80)),
+        (false, Some(443)) => registry.host().to_owned(),
+        (false, _) => registry.to_string(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::server;
+
+    #[test]
+    fn one_registry_has_one_spelling() {
+        let spelt = |registry: &str| server(&registry.parse().unwrap());
+        for same in ["localhost:5000", "127.0.0.2:5000", "[::1]:5000"] {
+            assert_eq!(spelt(same), spelt("127.0.0.1:5000"), "{same}");
+        }
+        assert_eq!(spelt("localhost"), spelt("127.0.0.1:80"));
+        assert_eq!(spelt("registry.example:443"), spelt("registry.example"));
+        assert_ne!(spelt("localhost:5000"), spelt("localhost:5001"));
+        assert_ne!(spelt("registry.example:80"), spelt("registry.example"));
+    }
 }
