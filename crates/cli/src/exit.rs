@@ -1,6 +1,6 @@
 //! The one place that maps how a command ended to its exit code.
 
-use conveyor::{Kind, Outcome, ledger::Refusal};
+use conveyor::{Kind, Outcome};
 
 use crate::document::Ended;
 
@@ -19,14 +19,15 @@ pub(crate) fn code(ended: &Ended) -> u8 {
     }
 }
 
-fn of_outcome(outcome: &Outcome) -> u8 {
+/// The exit code of an outcome; 0 where what was asked for is so.
+pub(crate) fn of_outcome(outcome: &Outcome) -> u8 {
     match outcome {
         Outcome::Denied(denied) if denied.iter().all(conveyor::Denied::is_transient) => 3,
         Outcome::Denied(_) => 10,
         Outcome::ReadsMoved { .. } | Outcome::NeverWon { .. } => 11,
         Outcome::TagHeld { .. } => 12,
         Outcome::Superseded { .. } => 14,
-        Outcome::Refused(Refusal::BranchPolicy | Refusal::Permission | Refusal::Other(_)) => 1,
+        Outcome::Refused(_) => 1,
         Outcome::Copied
         | Outcome::AlreadyPresent
         | Outcome::Updated
@@ -34,7 +35,6 @@ fn of_outcome(outcome: &Outcome) -> u8 {
         | Outcome::Unchanged
         | Outcome::Planned
         | Outcome::Allowed => 0,
-        _ => 1,
     }
 }
 

@@ -6,7 +6,7 @@ use conveyor::{Account, ChangeAccount, CopyAccount, Outcome, policy, registry_co
 
 use crate::{
     document::{Ended, Head},
-    next,
+    exit, next,
 };
 
 /// The whole of what a person is told.
@@ -22,7 +22,7 @@ pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
         }
         Ended::Misused(words) => text.push_str(words),
     }
-    let happy = matches!(ended, Ended::Came(outcome) if succeeded(outcome));
+    let happy = exit::code(ended) == 0;
     if !happy && !matches!(ended, Ended::Misused(_)) {
         tell_state(&mut text, head);
     }
@@ -35,19 +35,6 @@ pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
         line(&mut text, &format!("support: {support}"));
     }
     text
-}
-
-fn succeeded(outcome: &Outcome) -> bool {
-    matches!(
-        outcome,
-        Outcome::Copied
-            | Outcome::AlreadyPresent
-            | Outcome::Updated
-            | Outcome::AwaitingSync
-            | Outcome::Unchanged
-            | Outcome::Planned
-            | Outcome::Allowed
-    )
 }
 
 fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Outcome) {
@@ -95,7 +82,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         Outcome::NeverWon { attempts } => {
             line(text, &format!("not done: others won the race for the branch {attempts} times until the deadline"));
         }
-        _ => {
+        Outcome::Refused(_) => {
             line(text, &format!("refused: {}", head.result.message()));
         }
     }
@@ -116,7 +103,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         if let Some(copy) = &part.copy {
             tell_copy(text, copy);
         }
-        if !part.approvers.is_empty() && succeeded(outcome) {
+        if !part.approvers.is_empty() && exit::of_outcome(outcome) == 0 {
             line(text, &format!("{app} {}: approved by {}", part.build, part.approvers.join(", ")));
         }
     }
