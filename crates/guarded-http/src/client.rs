@@ -13,7 +13,7 @@ use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{Call, Credentials, HttpError, Origin, Request, Retries, blank::Secrets};
+use crate::{Authorize, AuthorizeError, Call, Credentials, HttpError, Origin, Request, Retries, authorize::Fixed};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -33,8 +33,7 @@ pub struct Client {
     pub(crate) origin: Origin,
     pub(crate) limits: Limits,
     pub(crate) http: reqwest::Client,
-    pub(crate) secrets: Arc<Secrets>,
-    authorization: Option<HeaderValue>,
+    pub(crate) authorize: Arc<dyn Authorize>,
     requests: AtomicU64,
 }
 
@@ -45,10 +44,18 @@ impl Client {
     /// [`HttpError::PlainHttp`] for plain HTTP to another machine, [`HttpError::Credentials`] for a secret that fits
     /// into no header, [`HttpError::Setup`] when the system's root certificates cannot be read.
     pub fn new(origin: Origin, credentials: &Credentials, limits: Limits) -> Result<Self, HttpError> {
+        let fixed = Fixed::new(credentials).map_err(|_| HttpError::Credentials { origin: origin.clone() })?;
+        Self::authorized_by(origin, Arc::new(fixed), limits)
+    }
+
+    /// A client that sends what `authorize` gives to `origin`, and speaks to nobody else.
+    ///
+    /// # Errors
+    /// As [`new`](Self::new).
+    pub fn authorized_by(origin: Origin, authorize: Arc<dyn Authorize>, limits: Limits) -> Result<Self, HttpError> {
         if !origin.is_private() {
             return Err(HttpError::PlainHttp { origin });
         }
-        let authorization = credentials.header().map_err(|_| HttpError::Credentials { origin: origin.clone() })?;
         let this_machine =
             [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
         let http = reqwest::Client::builder()
@@ -62,8 +69,7 @@ impl Client {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
-        let secrets = Arc::new(credentials.secrets());
-        Ok(Self { origin, limits, http, secrets, authorization, requests: AtomicU64::new(0) })
+        Ok(Self { origin, limits, http, authorize, requests: AtomicU64::new(0) })
     }
 
     /// The server.
@@ -108,9 +114,11 @@ impl Client {
     }
 
     /// The credentials for a URL, where it may have them.
-    pub(crate) fn authorization(&self, url: &Url) -> Option<HeaderValue> {
-        let to = Origin::of(url).ok()?;
-        if self.may_send_credentials(&to) { self.authorization.clone() } else { None }
+    pub(crate) async fn authorization(&self, url: &Url, scope: &str) -> Result<Option<HeaderValue>, AuthorizeError> {
+        match Origin::of(url) {
+            Ok(to) if self.may_send_credentials(&to) => self.authorize.authorization(scope).await,
+            _ => Ok(None),
+        }
     }
 
     pub(crate) fn count(&self) {

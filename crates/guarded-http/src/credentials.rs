@@ -4,8 +4,6 @@ use base64::{Engine, prelude::BASE64_STANDARD};
 use http::HeaderValue;
 use secrecy::{ExposeSecret, SecretString};
 
-use crate::blank::Secrets;
-
 /// What a client says about who asks. Nothing of it is ever shown.
 #[derive(Clone)]
 pub enum Credentials {
@@ -44,18 +42,6 @@ impl Credentials {
         let mut value = HeaderValue::try_from(text).map_err(|_| InvalidCredentials)?;
         value.set_sensitive(true);
         Ok(Some(value))
-    }
-
-    /// What must not be shown when a server sends it back.
-    pub(crate) fn secrets(&self) -> Secrets {
-        match self {
-            Self::Anonymous => Secrets::default(),
-            Self::Basic { user, password } => {
-                let password = password.expose_secret();
-                Secrets::new([BASE64_STANDARD.encode(format!("{user}:{password}")), password.to_owned()])
-            }
-            Self::Bearer(token) => Secrets::new([token.expose_secret().to_owned()]),
-        }
     }
 }
 

@@ -2,7 +2,7 @@ use std::{fmt, io, sync::Arc, time::Duration};
 
 use http::{Method, StatusCode};
 
-use crate::{JsonError, Origin};
+use crate::{AuthorizeError, JsonError, Origin};
 
 /// Why a streamed request body ended early: the error of whoever made the stream.
 pub type BodyError = Box<dyn std::error::Error + Send + Sync>;
@@ -64,6 +64,20 @@ pub enum HttpError {
     Credentials {
         /// The server.
         origin: Origin,
+    },
+    /// No credentials could be had for the request, which was not sent or refused.
+    #[error("{call}")]
+    Authorize {
+        /// The request.
+        call: Call,
+        /// Why.
+        source: AuthorizeError,
+    },
+    /// The server refused the credentials when the streamed body was gone; there are newer ones now.
+    #[error("{call}: the credentials had to be renewed")]
+    Renewed {
+        /// The request.
+        call: Call,
     },
     /// No client could be made, for want of root certificates, say.
     #[error("no HTTP client could be set up for {origin}")]
@@ -224,7 +238,9 @@ impl HttpError {
             | Self::Broken { .. }
             | Self::Stalled { .. }
             | Self::Deadline { .. }
+            | Self::Renewed { .. }
             | Self::Exhausted { .. } => true,
+            Self::Authorize { source, .. } => source.retryable,
             Self::Status { status, .. } => is_temporary(*status),
             _ => false,
         }

@@ -19,6 +19,7 @@
 //! HTTP/1.1 is spoken over pooled connections: measured as fast as any for blobs, and one broken stream is one broken
 //! connection.
 
+mod authorize;
 mod blank;
 mod client;
 mod credentials;
@@ -31,6 +32,7 @@ mod retry;
 mod text;
 mod upload;
 
+pub use authorize::{Authorize, AuthorizeError, Refusal};
 pub use client::{Client, Limits};
 pub use credentials::{Credentials, InvalidCredentials};
 pub use error::{BodyError, Call, HttpError};

@@ -1,12 +1,13 @@
 use std::sync::Arc;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
 use tokio::time::{Instant, sleep, sleep_until};
 use url::Url;
 
 use crate::{
-    Call, Client, Download, HttpError, Response, Upload, error::is_temporary, response::Opened, upload::Progress,
+    Call, Client, Download, HttpError, Refusal, Response, Upload, blank::Secrets, error::is_temporary,
+    response::Opened, upload::Progress,
 };
 
 /// A request to a client's origin.
@@ -18,6 +19,7 @@ pub struct Request<'a> {
     url: Url,
     headers: HeaderMap,
     body: Body,
+    scope: String,
     idempotent: bool,
     fit: bool,
 }
@@ -37,6 +39,7 @@ impl<'a> Request<'a> {
             idempotent: matches!(method, Method::GET | Method::HEAD),
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
             body: Body::Empty,
+            scope: String::new(),
             fit: true,
             client,
             method,
@@ -51,6 +54,13 @@ impl<'a> Request<'a> {
             Ok(value) => drop(self.headers.append(name, value)),
             Err(_) => self.fit = false,
         }
+        self
+    }
+
+    /// What the request needs, in the server's own words: see [`Authorize::authorization`](crate::Authorize).
+    #[must_use]
+    pub fn scope(mut self, scope: impl Into<String>) -> Self {
+        self.scope = scope.into();
         self
     }
 
@@ -119,8 +129,33 @@ impl<'a> Request<'a> {
         if self.idempotent && is_temporary(response.status()) { Err(response.into_error()) } else { Ok(response) }
     }
 
-    /// One attempt, up to the answer's headers.
+    /// One attempt, up to the answer's headers; two where the first was refused and there are other credentials.
     async fn open(&mut self) -> Result<Opened, HttpError> {
+        let no_credentials = |source| HttpError::Authorize { call: self.call.clone(), source };
+        let sent = self.client.authorization(&self.url, &self.scope).await.map_err(no_credentials)?;
+        let opened = self.open_as(sent.as_ref()).await?;
+        if !matches!(opened.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
+            return Ok(opened);
+        }
+        let challenges = opened.headers().get_all(header::WWW_AUTHENTICATE).iter();
+        let refusal = Refusal {
+            scope: &self.scope,
+            status: opened.status(),
+            sent: sent.as_ref(),
+            challenges: challenges.filter_map(|value| value.to_str().ok()).collect(),
+        };
+        let no_credentials = |source| HttpError::Authorize { call: self.call.clone(), source };
+        if !self.client.authorize.refused(&refusal).await.map_err(no_credentials)? {
+            return Ok(opened);
+        }
+        if matches!(self.body, Body::Spent) {
+            return Err(HttpError::Renewed { call: self.call.clone() });
+        }
+        let renewed = self.client.authorization(&self.url, &self.scope).await.map_err(no_credentials)?;
+        self.open_as(renewed.as_ref()).await
+    }
+
+    async fn open_as(&mut self, authorization: Option<&HeaderValue>) -> Result<Opened, HttpError> {
         let limits = self.client.limits;
         let call = || self.call.clone();
         if !self.fit {
@@ -129,8 +164,8 @@ impl<'a> Request<'a> {
         let progress = Progress::new(Instant::now() + limits.connect);
         let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
         *request.headers_mut() = self.headers.clone();
-        if let Some(authorization) = self.client.authorization(&self.url) {
-            request.headers_mut().insert(header::AUTHORIZATION, authorization);
+        if let Some(authorization) = authorization {
+            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
         }
         let length = match &self.body {
             Body::Bytes(bytes) => {
@@ -159,7 +194,7 @@ impl<'a> Request<'a> {
             return Err(HttpError::Upload { call: call(), source });
         }
         match result {
-            Ok(response) => Opened::new(call(), limits, Arc::clone(&self.client.secrets), response),
+            Ok(response) => Opened::new(call(), limits, Arc::new(Secrets::of(authorization)), response),
             Err(error) => Err(HttpError::of_transport(call(), error)),
         }
     }

@@ -136,6 +136,10 @@ impl Opened {
         self.response.status()
     }
 
+    pub(crate) fn headers(&self) -> &HeaderMap {
+        self.response.headers()
+    }
+
     /// The whole answer, its body at most `cap` bytes.
     pub(crate) async fn read(mut self, cap: usize) -> Result<Response, HttpError> {
         let status = self.status();

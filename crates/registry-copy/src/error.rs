@@ -95,6 +95,18 @@ pub enum RegistryError {
     /// The request has no usable answer.
     #[error(transparent)]
     Http(#[from] HttpError),
+    /// A backend of another crate failed.
+    #[error("{at} did not do it")]
+    Backend {
+        /// The registry.
+        at: String,
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Whether the same call may succeed later.
+        retryable: bool,
+        /// Whether other credentials may help.
+        denied: bool,
+    },
     /// The server's answer is not one that the protocol allows.
     #[error("{at} does not speak the registry protocol: {what}")]
     Protocol {
@@ -111,6 +123,7 @@ impl RegistryError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::Http(error) => error.is_retryable(),
+            Self::Backend { retryable, .. } => *retryable,
             // Somebody may be storing the part.
             Self::PartMissing { .. } | Self::BrokenOff | Self::Stalled { .. } => true,
             _ => false,
@@ -122,6 +135,7 @@ impl RegistryError {
     pub fn is_denied(&self) -> bool {
         match self {
             Self::Unauthorized { .. } => true,
+            Self::Backend { denied, .. } => *denied,
             Self::Http(error) => error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403)),
             _ => false,
         }

@@ -48,7 +48,19 @@ pub trait Registry: fmt::Debug + Send + Sync {
     /// What the registry promises about this tag once written.
     async fn tag_rule(&self, repository: &Repository, tag: &Tag) -> Result<TagRule, RegistryError>;
 
-    /// Which of these blobs are not in the repository, in the order given.
+    /// What the registry's own settings may do to this tag once it is written: nothing that forbids it, but what
+    /// somebody should know, in sentences.
+    async fn cautions(&self, _repository: &Repository, _tag: &Tag) -> Result<Vec<String>, RegistryError> {
+        Ok(Vec::new())
+    }
+
+    /// Whether [`missing`](Self::missing) costs one request for many blobs. Where it does not, [`copy`](crate::copy)
+    /// offers each blob to [`put_blob`](Self::put_blob) instead of asking first.
+    fn answers_in_bulk(&self) -> bool {
+        false
+    }
+
+    /// Which of these blobs are not in the repository, in the order given. It changes nothing.
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError>;
 
     /// A manifest by its digest; at most 4 MiB.
@@ -58,6 +70,9 @@ pub trait Registry: fmt::Debug + Send + Sync {
     async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Chunks, RegistryError>;
 
     /// Stores a blob of exactly the descriptor's size and digest; anything else is refused and leaves nothing behind.
+    ///
+    /// Where the registry turns out to have the blob, this may end without asking for a single byte: who wants to
+    /// know whether bytes went by must look at the stream, which may be opened as late as at its first poll.
     async fn put_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Chunks) -> Result<(), RegistryError>;
 
     /// Stores a manifest whose parts are all there, and names it by `tag` where one is given.

@@ -26,18 +26,19 @@ enum MayUse {
     Anything,
 }
 
-const TABLE: [Row; 12] = [
+const TABLE: [Row; 13] = [
     row("release", Role::Core, &[]),
     row("guarded-http", Role::Shipped, &["release"]),
     row("registry-copy", Role::Core, &["release", "guarded-http"]),
     row("ledger", Role::Core, &["release", "guarded-http"]),
     row("policy", Role::Core, &["release"]),
     row("record", Role::Core, &["release", "policy"]),
+    row("aws", Role::Shipped, &["release", "guarded-http", "registry-copy"]),
     row("azure-devops", Role::Shipped, &["release", "guarded-http", "ledger", "policy"]),
     row(
         "conveyor",
         Role::Shipped,
-        &["release", "guarded-http", "registry-copy", "ledger", "policy", "record", "azure-devops"],
+        &["release", "guarded-http", "registry-copy", "ledger", "policy", "record", "aws", "azure-devops"],
     ),
     row("cli", Role::Shipped, &["conveyor"]),
     row("bins", Role::Shipped, &["cli"]),
