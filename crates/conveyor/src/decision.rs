@@ -94,7 +94,7 @@ impl<'w> Decision<'w> {
         account: &mut Account,
     ) -> Result<Self, Stop> {
         let scene = Self::scene(world, asked, scope, account).await?;
-        let servers = Servers::open(world, &scene)?;
+        let servers = Servers::open(world, &scene).await?;
         let mut artifacts = Vec::new();
         for case in &scene.cases {
             let digest = pin(&scene, &servers, case).await?;
@@ -111,7 +111,7 @@ impl<'w> Decision<'w> {
         account: &mut Account,
     ) -> Result<Self, Stop> {
         let scene = Self::scene(world, asked, Scope::Image, account).await?;
-        let servers = Servers::open(world, &scene)?;
+        let servers = Servers::open(world, &scene).await?;
         let artifacts = scene
             .cases
             .iter()

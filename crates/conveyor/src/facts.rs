@@ -30,10 +30,15 @@ pub(crate) enum Origin {
 }
 
 impl Servers {
-    pub(crate) fn open(world: &World<'_>, scene: &Scene) -> Result<Self, Error> {
+    pub(crate) async fn open(world: &World<'_>, scene: &Scene) -> Result<Self, Error> {
+        let target = world.connect.registry(&scene.target).await?;
+        let source = match &scene.source {
+            Some(source) => Some(world.connect.source(source, &scene.target).await?),
+            None => None,
+        };
         Ok(Self {
-            target: world.connect.registry(&scene.target)?,
-            source: scene.source.as_ref().map(|source| world.connect.registry(source)).transpose()?,
+            target,
+            source,
             azure: scene.config.azure_devops.as_ref().map(|project| world.connect.azure_devops(project)).transpose()?,
         })
     }

@@ -5,6 +5,7 @@ use std::{
     time::Duration,
 };
 
+use async_trait::async_trait;
 use azure_devops::{AzureDevOps, http::Server};
 use guarded_http::{Credentials, Limits};
 use registry_copy::{Registry, http::HttpRegistry};
@@ -43,12 +44,17 @@ impl Live {
     }
 }
 
+#[async_trait]
 impl Connect for Live {
-    fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.other_registry(&environment.registry)
+    async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
+        self.other_registry(&environment.registry).await
     }
 
-    fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error> {
+    async fn source(&self, source: &EnvironmentConfig, _: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
+        self.other_registry(&source.registry).await
+    }
+
+    async fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error> {
         let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(registry) = registries.get(authority) {
             return Ok(Arc::<HttpRegistry>::clone(registry));

@@ -43,8 +43,8 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         return Err(Error::NoTag { destination: destination.clone() });
     };
     guard(destination, copy.ledger, account).await?;
-    let from = copy.connect.other_registry(&source.registry)?;
-    let to = copy.connect.other_registry(&destination.registry)?;
+    let from = copy.connect.other_registry(&source.registry).await?;
+    let to = copy.connect.other_registry(&destination.registry).await?;
     let what = || format!("{source} to {destination}");
     let failed = |failure| Error::Copy { what: what(), source: failure };
     let digest = pin(&*from, source).await?;

@@ -1,5 +1,6 @@
 use std::{fmt, sync::Arc, time::Duration};
 
+use async_trait::async_trait;
 use azure_devops::AzureDevOps;
 use jiff::Timestamp;
 use ledger::Remote;
@@ -54,18 +55,26 @@ pub trait Observer: registry_copy::Observer {
 impl Observer for () {}
 
 /// Opens servers. Each gets its own credentials and no others.
+#[async_trait]
 pub trait Connect: Send + Sync {
-    /// The registry of an environment.
+    /// The registry of an environment that changes, under that environment's `role`.
     ///
     /// # Errors
     /// Credentials that cannot be read.
-    fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
+    async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
+
+    /// The registry of the environment before `target`, to be read: under its own `pull_role` where it has one, else
+    /// under the target's `role`, which the source repository's policy must let in.
+    ///
+    /// # Errors
+    /// Credentials that cannot be read.
+    async fn source(&self, source: &EnvironmentConfig, target: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
 
     /// A registry that no environment names, for a copy between two references.
     ///
     /// # Errors
     /// Credentials that cannot be read.
-    fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error>;
+    async fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error>;
 
     /// The Azure DevOps project.
     ///

@@ -393,12 +393,17 @@ impl Servers {
     }
 }
 
+#[async_trait]
 impl Connect for Servers {
-    fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.other_registry(&environment.registry)
+    async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
+        self.other_registry(&environment.registry).await
     }
 
-    fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error> {
+    async fn source(&self, source: &EnvironmentConfig, _: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
+        self.other_registry(&source.registry).await
+    }
+
+    async fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error> {
         let named = ENVIRONMENTS.iter().position(|name| format!("{name}.example") == authority.to_string()).unwrap();
         Ok(Arc::<Faulty<InMemory>>::clone(&self.registries[named]))
     }
