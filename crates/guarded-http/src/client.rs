@@ -13,7 +13,9 @@ use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
-use crate::{Authorize, AuthorizeError, Call, Credentials, HttpError, Origin, Request, Retries, authorize::Fixed};
+use crate::{
+    Authorize, AuthorizeError, Call, Credentials, HttpError, Origin, Request, Retries, Told, authorize::Fixed,
+};
 
 /// How long things may take.
 #[derive(Debug, Clone, Copy)]
@@ -34,6 +36,7 @@ pub struct Client {
     pub(crate) limits: Limits,
     pub(crate) http: reqwest::Client,
     pub(crate) authorize: Arc<dyn Authorize>,
+    told: Option<Told>,
     requests: AtomicU64,
 }
 
@@ -69,7 +72,13 @@ impl Client {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
-        Ok(Self { origin, limits, http, authorize, requests: AtomicU64::new(0) })
+        Ok(Self { origin, limits, http, authorize, told: None, requests: AtomicU64::new(0) })
+    }
+
+    /// Tells `told` before each repetition of a request what it is repeated for and how long that is waited for.
+    #[must_use]
+    pub fn telling(self, told: Told) -> Self {
+        Self { told: Some(told), ..self }
     }
 
     /// The server.
@@ -100,7 +109,7 @@ impl Client {
     /// fit it.
     #[must_use]
     pub fn retries(&self) -> Retries {
-        Retries::until(self.limits.deadline)
+        Retries::until(self.limits.deadline, self.told.clone())
     }
 
     /// How many requests were sent so far, repeated ones included.

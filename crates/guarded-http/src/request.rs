@@ -21,6 +21,7 @@ pub struct Request<'a> {
     body: Body,
     scope: String,
     idempotent: bool,
+    follows: bool,
     fit: bool,
 }
 
@@ -40,6 +41,7 @@ impl<'a> Request<'a> {
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
             body: Body::Empty,
             scope: String::new(),
+            follows: false,
             fit: true,
             client,
             method,
@@ -82,6 +84,13 @@ impl<'a> Request<'a> {
     #[must_use]
     pub fn idempotent(mut self) -> Self {
         self.idempotent = true;
+        self
+    }
+
+    /// Follows up to three redirects of a GET to a storage service. Credentials go to the client's origin alone.
+    #[must_use]
+    pub fn follow_redirects(mut self) -> Self {
+        self.follows = self.method == Method::GET;
         self
     }
 

@@ -1,4 +1,8 @@
-use std::time::{Duration, SystemTime};
+use std::{
+    fmt,
+    sync::Arc,
+    time::{Duration, SystemTime},
+};
 
 use http::{HeaderMap, header};
 use tokio::time::Instant;
@@ -12,17 +16,20 @@ const LONGEST: Duration = Duration::from_secs(10);
 /// With less time left than this, another attempt is not worth it.
 const WORTHWHILE: Duration = Duration::from_millis(100);
 
+/// Who is told of each repetition: what failed, and how long it is waited before the next attempt.
+pub type Told = Arc<dyn Fn(&HttpError, Duration) + Send + Sync>;
+
 /// The attempts at one thing, and the pauses between them.
-#[derive(Debug)]
 pub struct Retries {
     deadline: Instant,
+    told: Option<Told>,
     attempts: u32,
     last: Option<HttpError>,
 }
 
 impl Retries {
-    pub(crate) fn until(deadline: Instant) -> Self {
-        Self { deadline, attempts: 0, last: None }
+    pub(crate) fn until(deadline: Instant, told: Option<Told>) -> Self {
+        Self { deadline, told, attempts: 0, last: None }
     }
 
     /// How long to wait after an attempt failed with `error`: as the server asks, where the time left can hold that,
@@ -37,16 +44,26 @@ impl Retries {
             _ => None,
         };
         // That the time is up says less than what went wrong before.
-        if self.last.is_none() || !matches!(error, HttpError::Deadline { .. }) {
-            self.last = Some(error);
-        }
+        let last = match (self.last.take(), error) {
+            (Some(last), HttpError::Deadline { .. }) => last,
+            (_, error) => error,
+        };
         let left = self.deadline.saturating_duration_since(Instant::now());
-        if left < WORTHWHILE
-            && let Some(last) = self.last.take()
-        {
+        if left < WORTHWHILE {
             return Err(HttpError::Exhausted { attempts: self.attempts, last: Box::new(last) });
         }
-        Ok(pause(self.attempts, asked, left, fastrand::f64()))
+        let pause = pause(self.attempts, asked, left, fastrand::f64());
+        if let Some(told) = &self.told {
+            told(&last, pause);
+        }
+        self.last = Some(last);
+        Ok(pause)
+    }
+}
+
+impl fmt::Debug for Retries {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Retries").field("attempts", &self.attempts).field("last", &self.last).finish_non_exhaustive()
     }
 }
 
