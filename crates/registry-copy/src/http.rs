@@ -7,14 +7,19 @@ mod pull;
 mod push;
 mod referrers;
 mod subject;
+mod token;
+
+use std::sync::Arc;
 
 use async_trait::async_trait;
-use guarded_http::{Client, Credentials, Limits, Origin};
+use guarded_http::{Authorize, Client, Credentials, Limits, Origin, Told};
 use release::{Authority, Digest, Repository, Tag};
+use secrecy::SecretString;
 
+use self::token::Tokens;
 use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule};
 
-/// A registry that is spoken to over HTTP, anonymously or with Basic authentication.
+/// A registry that is spoken to over HTTP, with Basic authentication, with tokens or anonymously, as it asks.
 ///
 /// Nothing it says is believed: digests are computed, and a `Docker-Content-Digest` that disagrees is an error; upload
 /// locations and further pages are followed on its own origin alone. A call that is harmless when repeated is repeated
@@ -22,6 +27,8 @@ use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule}
 #[derive(Debug)]
 pub struct HttpRegistry {
     client: Client,
+    tokens: Option<Arc<Tokens>>,
+    referrers_tag: bool,
 }
 
 impl HttpRegistry {
@@ -30,7 +37,55 @@ impl HttpRegistry {
     /// # Errors
     /// [`RegistryError::Http`] when the credentials fit into no header or the system's certificates cannot be read.
     pub fn new(authority: &Authority, credentials: &Credentials, limits: Limits) -> Result<Self, RegistryError> {
-        Ok(Self { client: Client::new(Origin::for_registry(authority), credentials, limits)? })
+        let tokens = Arc::new(Tokens::new(authority, credentials, limits)?);
+        let client = Client::authorized_by(Origin::for_registry(authority), tokens.clone(), limits)?;
+        Ok(Self { client, tokens: Some(tokens), referrers_tag: true })
+    }
+
+    /// The registry at `authority`, with the credentials that `authorize` gives. No connection is made yet.
+    ///
+    /// # Errors
+    /// [`RegistryError::Http`] when the system's certificates cannot be read.
+    pub fn authorized_by(
+        authority: &Authority,
+        authorize: Arc<dyn Authorize>,
+        limits: Limits,
+    ) -> Result<Self, RegistryError> {
+        let client = Client::authorized_by(Origin::for_registry(authority), authorize, limits)?;
+        Ok(Self { client, tokens: None, referrers_tag: true })
+    }
+
+    /// Lets the registry name these servers too as those that give its tokens: they receive its credentials.
+    #[must_use]
+    pub fn with_token_hosts(self, hosts: Vec<Origin>) -> Self {
+        if let Some(tokens) = &self.tokens {
+            tokens.allow(hosts);
+        }
+        self
+    }
+
+    /// Asks for tokens with this refresh token, which `docker login` keeps as `identitytoken`.
+    #[must_use]
+    pub fn with_identity_token(self, token: SecretString) -> Self {
+        if let Some(tokens) = &self.tokens {
+            tokens.identify(token);
+        }
+        self
+    }
+
+    /// Neither reads nor writes `sha256-<hex>` tags, under which clients keep lists of referrers where a registry has no
+    /// referrers API: anybody who may write a tag could say there what belongs to an image.
+    #[must_use]
+    pub fn without_referrers_tag(mut self) -> Self {
+        self.referrers_tag = false;
+        self
+    }
+
+    /// Tells `told` of each repetition.
+    #[must_use]
+    pub fn telling(mut self, told: Told) -> Self {
+        self.client = self.client.telling(told);
+        self
     }
 
     /// How many requests were sent so far, repeated ones included.
