@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sandbox::{
-    APPROVERS, APPS, ENVIRONMENTS, Forge, ForgeApp, RegistryServer,
+    APPROVERS, APPS, ENVIRONMENTS, Forge, ForgeApp, RegistryOptions, RegistryServer,
     azure_devops::{memory, memory::Answer, memory::End, model::BuildStatus},
     image::{self, ImageSpec},
     registry_copy::{InMemory, TagRule},
@@ -148,7 +148,7 @@ impl Company {
         let memory = InMemory::new();
         memory.create(&APP.repository.parse().unwrap(), TagRule::Immutable);
         let (user, password) = &self.login;
-        let server = RegistryServer::start(memory, user, password).await.unwrap();
+        let server = RegistryServer::start(memory, RegistryOptions::for_user(user, password)).await.unwrap();
         self.proxies[environment].turn_to(server.authority());
         self.fresh.lock().unwrap().insert(environment, server);
     }

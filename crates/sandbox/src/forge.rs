@@ -13,7 +13,7 @@ use serde_json::json;
 use tempfile::TempDir;
 
 use crate::{
-    RegistryServer, ReleaseServer, RequestLog,
+    RegistryOptions, RegistryServer, ReleaseServer, RequestLog,
     company::{APPS, ENVIRONMENTS, ORGANIZATION, PROJECT},
     files,
     git::GitServer,
@@ -145,7 +145,7 @@ async fn registry(credentials: &Credentials) -> io::Result<RegistryServer> {
         let repository: Repository = app.repository.parse().map_err(io::Error::other)?;
         memory.create(&repository, TagRule::Immutable);
     }
-    RegistryServer::start(memory, &credentials.user, &credentials.password).await
+    RegistryServer::start(memory, RegistryOptions::for_user(&credentials.user, &credentials.password)).await
 }
 
 impl Credentials {

@@ -28,7 +28,7 @@ mod server;
 
 pub use company::{APPROVERS, APPS, ENVIRONMENTS, ForgeApp, ORGANIZATION, PROJECT};
 pub use forge::{Credentials, Forge};
-pub use registry::RegistryServer;
+pub use registry::{Account, Admission, Issuer, Manners, RegistryOptions, RegistryServer};
 pub use releases::ReleaseServer;
 pub use server::{Logged, RequestLog};
 

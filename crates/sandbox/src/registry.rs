@@ -3,6 +3,7 @@
 mod blobs;
 mod error;
 mod manifests;
+mod options;
 mod route;
 mod uploads;
 
@@ -18,10 +19,11 @@ use http::{HeaderName, Method, StatusCode, header};
 use registry_copy::InMemory;
 use release::Repository;
 
+pub use self::options::{Account, Admission, Issuer, Manners, RegistryOptions};
 use self::{error::Failure, route::Route, uploads::Uploads};
 use crate::{
     RequestLog,
-    server::{Admission, Port, Server, answer},
+    server::{self, Port, Server, answer},
 };
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
@@ -42,14 +44,17 @@ struct Shared {
 }
 
 impl RegistryServer {
-    /// Serves `memory` to one user.
+    /// Serves `memory`.
     ///
     /// # Errors
     /// When no port of loopback is to be had.
-    pub async fn start(memory: InMemory, user: &str, password: &str) -> io::Result<Self> {
+    pub async fn start(memory: InMemory, options: RegistryOptions) -> io::Result<Self> {
         let shared = Arc::new(Shared { memory: memory.clone(), uploads: Uploads::default() });
         let router = Router::new().fallback(handle).with_state(shared);
-        let admission = Admission::User { user: user.to_owned(), password: password.to_owned() };
+        let admission = match options.admission {
+            Admission::User { user, password } => server::Admission::User { user, password },
+            _ => server::Admission::Anyone,
+        };
         Ok(Self { server: Port::bind().await?.serve(router, admission), memory })
     }
 
