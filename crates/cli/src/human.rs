@@ -127,7 +127,7 @@ fn tell_copy(text: &mut String, copy: &CopyAccount) {
             line(text, &format!("{destination}: {} blobs, {bytes} bytes copied, read back", blobs.copied));
         }
     }
-    if let Some(foreign) = transfer.as_ref().map(|transfer| transfer.blobs.foreign).filter(|foreign| *foreign > 0) {
+    if let Some(foreign) = transfer.as_ref().map(|transfer| transfer.foreign.len()).filter(|foreign| *foreign > 0) {
         line(text, &format!("  {foreign} non-distributable layers stay where they are"));
     }
 }

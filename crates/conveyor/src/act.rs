@@ -55,7 +55,7 @@ async fn copy_one(
     let repository = case.app.repository.clone();
     let source = Source { registry, repository: repository.clone(), digest: artifact.digest };
     let destination = Destination { registry: &*decision.servers.target, repository, tag: artifact.build.tag() };
-    let options = registry_copy::Options::until(world.deadline);
+    let options = registry_copy::Options { thorough: true, ..registry_copy::Options::until(world.deadline) };
     let what = || format!("{} {} to {}", artifact.app, artifact.build, target.name);
     let copied = registry_copy::copy(&source, &destination, &options, world.observer)
         .await

@@ -46,13 +46,22 @@ pub struct Options {
     pub stall: Duration,
     /// Whether what refers to the image (signatures, SBOMs) goes with it.
     pub referrers: bool,
+    /// Whether the destination is asked for every part although the tag or a manifest is there, and what it has lost
+    /// is sent again.
+    pub thorough: bool,
 }
 
 impl Options {
-    /// 16 jobs, 30 seconds without a byte, referrers too.
+    /// 32 jobs, 30 seconds without a byte, referrers too, not thorough.
     #[must_use]
     pub fn until(deadline: Instant) -> Self {
-        Self { jobs: NonZeroUsize::MIN.saturating_add(15), deadline, stall: Duration::from_secs(30), referrers: true }
+        Self {
+            jobs: NonZeroUsize::MIN.saturating_add(31),
+            deadline,
+            stall: Duration::from_secs(30),
+            referrers: true,
+            thorough: false,
+        }
     }
 }
 
@@ -87,6 +96,8 @@ pub struct Transfer {
     pub referrers: u64,
     /// Referrers that the source lists but does not have; they were left out.
     pub dangling: u64,
+    /// Non-distributable layers, which stay where their licence wants them.
+    pub foreign: Vec<Digest>,
 }
 
 /// Blobs, counted by what became of them.
@@ -99,8 +110,6 @@ pub struct Blobs {
     pub mounted: u64,
     /// There before.
     pub present: u64,
-    /// Non-distributable layers, which stay where their licence wants them.
-    pub foreign: u64,
 }
 
 /// The digest that a tag names now: from here on only the digest counts.
@@ -132,18 +141,8 @@ pub async fn copy(
     observer: &dyn Observer,
 ) -> Result<Outcome, CopyError> {
     let copying = Copying {
-        from: Side {
-            registry: source.registry,
-            repository: &source.repository,
-            deadline: options.deadline,
-            blame: CopyError::Source,
-        },
-        to: Side {
-            registry: destination.registry,
-            repository: &destination.repository,
-            deadline: options.deadline,
-            blame: CopyError::Destination,
-        },
+        from: Side::source(source, options.deadline),
+        to: Side::destination(destination, options.deadline),
         options,
         observer,
     };
@@ -175,7 +174,7 @@ impl Copying<'_> {
         let waves = waves(manifests)?;
 
         let (mut transfer, mut moved) = self.move_blobs(digest, blobs.into_values().collect()).await?;
-        transfer.blobs.foreign = foreign.len() as u64;
+        transfer.foreign = foreign.into_iter().collect();
         transfer.referrers = referrers.len() as u64;
         transfer.dangling = dangling;
         let putter = Putter::new(self.from, self.to, self.options.stall, self.observer);
@@ -235,7 +234,10 @@ impl Copying<'_> {
                 Moved::Mounted => counts.mounted += 1,
             }
         }
-        Ok((Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0, dangling: 0 }, missing))
+        Ok((
+            Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0, dangling: 0, foreign: Vec::new() },
+            missing,
+        ))
     }
 
     async fn obtain(&self, blob: Descriptor) -> Result<Moved, CopyError> {

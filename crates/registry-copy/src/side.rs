@@ -1,7 +1,7 @@
 use release::{Digest, Repository, Tag};
 use tokio::time::Instant;
 
-use crate::{CopyError, Descriptor, Manifest, Put, Registry, RegistryError, retry::retry};
+use crate::{CopyError, Descriptor, Destination, Manifest, Put, Registry, RegistryError, Source, retry::retry};
 
 /// One end of a copy: its calls are repeated while that may help, and its errors say which end it is.
 #[derive(Clone, Copy)]
@@ -12,7 +12,17 @@ pub(crate) struct Side<'a> {
     pub(crate) blame: fn(RegistryError) -> CopyError,
 }
 
-impl Side<'_> {
+impl<'a> Side<'a> {
+    pub(crate) fn source(source: &'a Source<'_>, deadline: Instant) -> Self {
+        let Source { registry, repository, .. } = source;
+        Self { registry: *registry, repository, deadline, blame: CopyError::Source }
+    }
+
+    pub(crate) fn destination(destination: &'a Destination<'_>, deadline: Instant) -> Self {
+        let Destination { registry, repository, .. } = destination;
+        Self { registry: *registry, repository, deadline, blame: CopyError::Destination }
+    }
+
     pub(crate) async fn resolve(&self, tag: &Tag) -> Result<Option<Digest>, CopyError> {
         self.call(|| self.registry.resolve(self.repository, tag)).await
     }
