@@ -2,10 +2,12 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "each job talks to the person who started it")]
 
+mod cached_tool;
 mod ci;
 mod command;
 mod demo;
 mod deny;
+mod fuzz;
 mod people;
 mod sandbox_job;
 mod table;
@@ -34,6 +36,8 @@ enum Job {
     Deny,
     /// Check the dependencies against the RustSec database, which needs a network that reaches it
     Advisories,
+    /// Run libFuzzer on the parsers of untrusted bytes, which needs a nightly compiler
+    Fuzz(fuzz::Args),
     /// Check the project's own rules: who may depend on whom, file lengths, manifests, words
     Tidy,
 }
@@ -46,6 +50,7 @@ fn main() -> ExitCode {
         Job::Ci => ci::run(),
         Job::Deny => deny::run(),
         Job::Advisories => deny::advisories(),
+        Job::Fuzz(args) => fuzz::run(&args),
         Job::Tidy => tidy::run(),
     };
     match done {

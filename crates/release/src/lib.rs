@@ -20,6 +20,9 @@
 mod actor;
 mod build;
 mod digest;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod git;
 mod name;
 mod reference;
