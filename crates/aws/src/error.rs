@@ -1,0 +1,126 @@
+use release::Repository;
+
+use crate::{AccountId, RoleArn};
+
+/// Why AWS did not do what was asked of it.
+///
+/// No variant holds a secret, a token or a URL with a query. Texts of servers are escaped and cut.
+#[derive(Debug, thiserror::Error)]
+#[non_exhaustive]
+pub enum AwsError {
+    /// There are no credentials to begin with.
+    #[error(
+        "no AWS credentials were found ({why}): the step needs AWS_ACCESS_KEY_ID and its kin, a profile, a web identity \
+         (AWS_WEB_IDENTITY_TOKEN_FILE and AWS_ROLE_ARN), or a machine that has a role"
+    )]
+    NoCredentials {
+        /// What was found instead.
+        why: String,
+    },
+    /// The role cannot be assumed.
+    #[error("{role} cannot be assumed ({code}: {message})")]
+    AssumeRole {
+        /// The role.
+        role: RoleArn,
+        /// STS's own word for it, such as `AccessDenied`.
+        code: String,
+        /// STS's sentence.
+        message: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+    },
+    /// The credentials are of another account than the one that was named. Nothing else was asked.
+    #[error("the credentials are of account {found} ({arn}) and must be of {expected}: nothing was asked with them")]
+    WrongAccount {
+        /// The account that was named.
+        expected: AccountId,
+        /// The account that the credentials are of.
+        found: String,
+        /// Who the caller is.
+        arn: String,
+    },
+    /// The caller may not do this.
+    #[error("{action} is not allowed: {message}")]
+    Denied {
+        /// The action, as IAM names it.
+        action: &'static str,
+        /// AWS's sentence.
+        message: String,
+    },
+    /// Too many requests, for longer than was waited.
+    #[error("{action} was refused: too many requests")]
+    Throttled {
+        /// The action, as IAM names it.
+        action: &'static str,
+    },
+    /// Any other answer that is a refusal.
+    #[error("{action} failed ({code}: {message})")]
+    Refused {
+        /// The action, as IAM names it.
+        action: &'static str,
+        /// AWS's own word for it.
+        code: String,
+        /// AWS's sentence.
+        message: String,
+        /// Whether the same may succeed later.
+        retryable: bool,
+    },
+    /// There is no answer.
+    #[error("{action} has no answer: {why}")]
+    NoAnswer {
+        /// The action, as IAM names it.
+        action: &'static str,
+        /// What happened on the way.
+        why: String,
+    },
+    /// The answer is not one that the API describes.
+    #[error("{action} has no usable answer: {what}")]
+    Protocol {
+        /// The action, as IAM names it.
+        action: &'static str,
+        /// What is wrong with it.
+        what: &'static str,
+    },
+    /// The time is over.
+    #[error("the time was over before {action} had an answer")]
+    Deadline {
+        /// The action, as IAM names it.
+        action: &'static str,
+    },
+    /// An endpoint that would carry credentials in plain sight, or is none.
+    #[error("the {service} endpoint must be https://HOST[:PORT] (or http, on loopback)")]
+    Endpoint {
+        /// Whose endpoint it is.
+        service: &'static str,
+    },
+    /// The tag's image is archived: it is still described, and cannot be pulled.
+    #[error("{repository}:{tag} is archived: restore it, or delete it where its tag shall be free")]
+    Archived {
+        /// The repository.
+        repository: Repository,
+        /// The tag.
+        tag: release::Tag,
+    },
+}
+
+impl AwsError {
+    /// Whether the same call may succeed later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        match self {
+            Self::AssumeRole { retryable, .. } | Self::Refused { retryable, .. } => *retryable,
+            Self::Throttled { .. } | Self::NoAnswer { .. } => true,
+            _ => false,
+        }
+    }
+
+    /// Whether other credentials may help.
+    #[must_use]
+    pub fn is_denied(&self) -> bool {
+        match self {
+            Self::NoCredentials { .. } | Self::WrongAccount { .. } | Self::Denied { .. } => true,
+            Self::AssumeRole { retryable, .. } => !retryable,
+            _ => false,
+        }
+    }
+}
