@@ -8,13 +8,13 @@ use std::{
     time::Duration,
 };
 
-use http::{HeaderValue, Method};
+use http::Method;
 use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::{
-    Authorize, AuthorizeError, Call, Credentials, HttpError, Origin, Request, Retries, Told, authorize::Fixed,
+    Authorize, Credentials, HttpError, Origin, Request, Retries, Told, authorize::Fixed, gate::Gate, location::resolve,
 };
 
 /// How long things may take.
@@ -36,6 +36,7 @@ pub struct Client {
     pub(crate) limits: Limits,
     pub(crate) http: reqwest::Client,
     pub(crate) authorize: Arc<dyn Authorize>,
+    pub(crate) gate: Arc<Gate>,
     told: Option<Told>,
     requests: AtomicU64,
 }
@@ -72,7 +73,7 @@ impl Client {
             .connect_timeout(limits.connect)
             .build()
             .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
-        Ok(Self { origin, limits, http, authorize, told: None, requests: AtomicU64::new(0) })
+        Ok(Self { origin, limits, http, authorize, gate: Gate::new(), told: None, requests: AtomicU64::new(0) })
     }
 
     /// Tells `told` before each repetition of a request what it is repeated for and how long that is waited for.
@@ -118,18 +119,6 @@ impl Client {
         self.requests.load(Ordering::Relaxed)
     }
 
-    pub(crate) fn call(&self, method: &Method, url: &Url) -> Call {
-        Call::new(method.clone(), self.origin.clone(), url.path())
-    }
-
-    /// The credentials for a URL, where it may have them.
-    pub(crate) async fn authorization(&self, url: &Url, scope: &str) -> Result<Option<HeaderValue>, AuthorizeError> {
-        match Origin::of(url) {
-            Ok(to) if self.may_send_credentials(&to) => self.authorize.authorization(scope).await,
-            _ => Ok(None),
-        }
-    }
-
     pub(crate) fn count(&self) {
         self.requests.fetch_add(1, Ordering::Relaxed);
     }
@@ -143,22 +132,4 @@ impl fmt::Debug for Client {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Client").field("origin", &self.origin).finish_non_exhaustive()
     }
-}
-
-/// The URL that `reference` names when it was found at `base`; it is of `origin`.
-pub(crate) fn resolve(origin: &Origin, base: &Url, reference: &str) -> Result<Url, HttpError> {
-    let no_reference = || HttpError::Reference { origin: origin.clone() };
-    // The URL standard drops tabs and newlines and reads a backslash as a slash: others do not, so neither is taken.
-    if reference.is_empty() || reference.bytes().any(|b| b.is_ascii_control() || matches!(b, b'\\' | b' ' | b'#')) {
-        return Err(no_reference());
-    }
-    let url = base.join(reference).map_err(|_| no_reference())?;
-    let to = Origin::of(&url).map_err(|_| no_reference())?;
-    if to != *origin {
-        return Err(HttpError::ForeignOrigin { origin: origin.clone(), to });
-    }
-    if !url.username().is_empty() || url.password().is_some() {
-        return Err(no_reference());
-    }
-    Ok(url)
 }

@@ -117,6 +117,14 @@ pub enum HttpError {
         /// The server that it points to, when it says one.
         to: Option<Origin>,
     },
+    /// The server redirects, which was followed, and where that leads is no usable answer.
+    #[error("{call}: the server redirects")]
+    Redirected {
+        /// The request, as it was sent to the client's own server.
+        call: Call,
+        /// What is wrong at the target: its own [`Call`] names it.
+        source: Box<HttpError>,
+    },
     /// No connection was made; the server saw nothing of the request.
     #[error("{call}: no connection")]
     Connect {
@@ -242,16 +250,26 @@ impl HttpError {
             | Self::Exhausted { .. } => true,
             Self::Authorize { source, .. } => source.retryable,
             Self::Status { status, .. } => is_temporary(*status),
+            Self::Redirected { source, .. } => source.is_retryable(),
             _ => false,
         }
     }
 
-    /// The status that the server answered with, if that is what is wrong.
+    /// The status that the client's own server answered with, if that is what is wrong.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {
         match self {
             Self::Status { status, .. } | Self::Redirect { status, .. } => Some(*status),
             Self::Exhausted { last, .. } => last.status(),
+            _ => None,
+        }
+    }
+
+    /// How long the server, or that to which it redirects, asks to wait.
+    pub(crate) fn retry_after(&self) -> Option<Duration> {
+        match self {
+            Self::Status { retry_after, .. } => *retry_after,
+            Self::Redirected { source, .. } => source.retry_after(),
             _ => None,
         }
     }

@@ -75,8 +75,37 @@ impl Origin {
     /// Whether the host is this machine: a loopback address in its canonical form, or exactly `localhost`.
     #[must_use]
     pub fn is_loopback(&self) -> bool {
+        self.host == "localhost" || self.address().is_some_and(|address| address.is_loopback())
+    }
+
+    /// Whether a download from here may be redirected to `to`, without credentials where that is another origin.
+    ///
+    /// HTTPS to any server may, and from plain HTTP on loopback also plain HTTP on loopback. To this machine or to its
+    /// own network link, where cloud instances have their metadata, only what is on loopback itself may redirect, and
+    /// only to loopback. What a server's name resolves to plays no part: it has to prove that name.
+    #[must_use]
+    pub fn may_redirect_to(&self, to: &Self) -> bool {
+        let inward = to.is_inward() && !(self.is_loopback() && to.is_loopback());
+        !inward && (to.scheme == Scheme::Https || (self.scheme == Scheme::Http && to.is_loopback()))
+    }
+
+    /// Whether the host is this machine or on its own link, in any form that a system might read so.
+    fn is_inward(&self) -> bool {
+        match self.address() {
+            Some(IpAddr::V4(v4)) => is_inward(v4),
+            Some(IpAddr::V6(v6)) => {
+                v6.is_loopback() || v6.is_unicast_link_local() || v6.to_ipv4().is_some_and(is_inward)
+            }
+            None => {
+                let name = self.host.strip_suffix('.').unwrap_or(&self.host);
+                name == "localhost" || name.ends_with(".localhost")
+            }
+        }
+    }
+
+    fn address(&self) -> Option<IpAddr> {
         let bare = self.host.strip_prefix('[').and_then(|host| host.strip_suffix(']')).unwrap_or(&self.host);
-        bare == "localhost" || bare.parse::<IpAddr>().is_ok_and(|address| address.is_loopback())
+        bare.parse().ok()
     }
 
     /// Whether nobody between can read or change what is said: HTTPS, or no network at all.
@@ -92,6 +121,10 @@ impl Scheme {
             Self::Https => 443,
         }
     }
+}
+
+fn is_inward(address: Ipv4Addr) -> bool {
+    address.is_loopback() || address.is_unspecified() || address.is_link_local()
 }
 
 /// The form that the URL standard gives an IPv6 address, which has no dotted quad in it.

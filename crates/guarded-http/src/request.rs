@@ -1,17 +1,15 @@
-use std::sync::Arc;
+mod attempt;
+
+use std::fmt;
 
 use bytes::Bytes;
-use http::{HeaderMap, HeaderName, HeaderValue, Method, StatusCode, header};
-use tokio::time::{Instant, sleep, sleep_until};
+use http::{HeaderMap, HeaderName, HeaderValue, Method, header};
+use tokio::time::sleep;
 use url::Url;
 
-use crate::{
-    Call, Client, Download, HttpError, Refusal, Response, Upload, blank::Secrets, error::is_temporary,
-    response::Opened, upload::Progress,
-};
+use crate::{Call, Client, Download, HttpError, Response, Upload, blank::Secrets, error::is_temporary};
 
 /// A request to a client's origin.
-#[derive(Debug)]
 pub struct Request<'a> {
     client: &'a Client,
     call: Call,
@@ -23,9 +21,11 @@ pub struct Request<'a> {
     idempotent: bool,
     follows: bool,
     fit: bool,
+    /// Whether a refusal was told to who authorizes.
+    asked: bool,
+    secrets: Secrets,
 }
 
-#[derive(Debug)]
 enum Body {
     Empty,
     Bytes(Bytes),
@@ -36,13 +36,15 @@ enum Body {
 impl<'a> Request<'a> {
     pub(crate) fn new(client: &'a Client, method: Method, url: Url) -> Self {
         Self {
-            call: client.call(&method, &url),
+            call: Call::new(method.clone(), client.origin.clone(), url.path()),
             idempotent: matches!(method, Method::GET | Method::HEAD),
             headers: HeaderMap::from_iter([(header::ACCEPT_ENCODING, HeaderValue::from_static("identity"))]),
             body: Body::Empty,
             scope: String::new(),
             follows: false,
             fit: true,
+            asked: false,
+            secrets: Secrets::default(),
             client,
             method,
             url,
@@ -87,10 +89,16 @@ impl<'a> Request<'a> {
         self
     }
 
-    /// Follows up to three redirects of a GET to a storage service. Credentials go to the client's origin alone.
+    /// Follows up to three redirects of a GET or HEAD, as registries redirect blobs to a storage service.
+    ///
+    /// [`Origin::may_redirect_to`](crate::Origin::may_redirect_to) says where they may lead. From the first step to
+    /// another origin on nothing of the request is sent but `Accept`, `Accept-Encoding`, `Range` and `If-Range`, also
+    /// where a later step leads back. Any answer but a success at the end of the way is an
+    /// [`HttpError::Redirected`], which no [`Authorize`](crate::Authorize) is told of; a temporary one begins again at
+    /// the first URL, since a signed target expires.
     #[must_use]
     pub fn follow_redirects(mut self) -> Self {
-        self.follows = self.method == Method::GET;
+        self.follows = true;
         self
     }
 
@@ -137,74 +145,10 @@ impl<'a> Request<'a> {
         let response = self.open().await?.read(cap).await?;
         if self.idempotent && is_temporary(response.status()) { Err(response.into_error()) } else { Ok(response) }
     }
+}
 
-    /// One attempt, up to the answer's headers; two where the first was refused and there are other credentials.
-    async fn open(&mut self) -> Result<Opened, HttpError> {
-        let no_credentials = |source| HttpError::Authorize { call: self.call.clone(), source };
-        let sent = self.client.authorization(&self.url, &self.scope).await.map_err(no_credentials)?;
-        let opened = self.open_as(sent.as_ref()).await?;
-        if !matches!(opened.status(), StatusCode::UNAUTHORIZED | StatusCode::FORBIDDEN) {
-            return Ok(opened);
-        }
-        let challenges = opened.headers().get_all(header::WWW_AUTHENTICATE).iter();
-        let refusal = Refusal {
-            scope: &self.scope,
-            status: opened.status(),
-            sent: sent.as_ref(),
-            challenges: challenges.filter_map(|value| value.to_str().ok()).collect(),
-        };
-        let no_credentials = |source| HttpError::Authorize { call: self.call.clone(), source };
-        if !self.client.authorize.refused(&refusal).await.map_err(no_credentials)? {
-            return Ok(opened);
-        }
-        if matches!(self.body, Body::Spent) {
-            return Err(HttpError::Renewed { call: self.call.clone() });
-        }
-        let renewed = self.client.authorization(&self.url, &self.scope).await.map_err(no_credentials)?;
-        self.open_as(renewed.as_ref()).await
-    }
-
-    async fn open_as(&mut self, authorization: Option<&HeaderValue>) -> Result<Opened, HttpError> {
-        let limits = self.client.limits;
-        let call = || self.call.clone();
-        if !self.fit {
-            return Err(HttpError::Header { call: call() });
-        }
-        let progress = Progress::new(Instant::now() + limits.connect);
-        let mut request = reqwest::Request::new(self.method.clone(), self.url.clone());
-        *request.headers_mut() = self.headers.clone();
-        if let Some(authorization) = authorization {
-            request.headers_mut().insert(header::AUTHORIZATION, authorization.clone());
-        }
-        let length = match &self.body {
-            Body::Bytes(bytes) => {
-                *request.body_mut() = Some(bytes.clone().into());
-                Some(bytes.len() as u64)
-            }
-            Body::Stream(upload) => Some(upload.length),
-            Body::Empty | Body::Spent => matches!(self.method, Method::POST | Method::PUT | Method::PATCH).then_some(0),
-        };
-        if let Some(length) = length {
-            request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
-        }
-        if matches!(self.body, Body::Stream(_))
-            && let Body::Stream(upload) = std::mem::replace(&mut self.body, Body::Spent)
-        {
-            *request.body_mut() = Some(upload.into_body(&progress));
-        }
-        self.client.count();
-        let result = tokio::select! {
-            biased;
-            result = self.client.http.execute(request) => result,
-            after = progress.stalled(limits.stall) => return Err(HttpError::Stalled { call: call(), after }),
-            () = sleep_until(limits.deadline) => return Err(HttpError::Deadline { call: call() }),
-        };
-        if let Some(source) = progress.failure() {
-            return Err(HttpError::Upload { call: call(), source });
-        }
-        match result {
-            Ok(response) => Opened::new(call(), limits, Arc::new(Secrets::of(authorization)), response),
-            Err(error) => Err(HttpError::of_transport(call(), error)),
-        }
+impl fmt::Debug for Request<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_tuple("Request").field(&self.call).finish()
     }
 }

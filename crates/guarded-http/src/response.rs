@@ -1,4 +1,4 @@
-use std::{fmt, pin::Pin, sync::Arc, time::Duration};
+use std::{fmt, pin::Pin, time::Duration};
 
 use bytes::{Bytes, BytesMut};
 use futures_util::{Stream, stream};
@@ -7,7 +7,12 @@ use serde::de::DeserializeOwned;
 use tokio::time::{Instant, timeout_at};
 use url::Url;
 
-use crate::{Call, HttpError, Limits, Origin, blank::Secrets, client::resolve, retry::retry_after};
+use crate::{
+    Call, HttpError, Limits, Origin,
+    blank::Secrets,
+    location::{resolve, target},
+    retry::retry_after,
+};
 
 /// A body as it arrives: the bytes that the server sent, or an error where they end early or stall.
 pub type Download = Pin<Box<dyn Stream<Item = Result<Bytes, HttpError>> + Send>>;
@@ -24,7 +29,7 @@ pub struct Response {
     status: StatusCode,
     headers: HeaderMap,
     body: Bytes,
-    secrets: Arc<Secrets>,
+    secrets: Secrets,
 }
 
 impl Response {
@@ -104,32 +109,47 @@ impl fmt::Debug for Response {
 pub(crate) struct Opened {
     call: Call,
     limits: Limits,
-    secrets: Arc<Secrets>,
+    secrets: Secrets,
     response: reqwest::Response,
     waited: Duration,
     received: usize,
 }
 
 impl Opened {
+    pub(crate) fn new(call: Call, limits: Limits, secrets: Secrets, response: reqwest::Response) -> Self {
+        Self { call, limits, secrets, response, waited: Duration::ZERO, received: 0 }
+    }
+
+    /// This answer, if it can be one to the caller.
+    ///
     /// # Errors
     /// [`HttpError::Redirect`] for any 3xx, [`HttpError::Encoded`] for a success in another encoding than identity.
-    pub(crate) fn new(
-        call: Call,
-        limits: Limits,
-        secrets: Arc<Secrets>,
-        response: reqwest::Response,
-    ) -> Result<Self, HttpError> {
-        let status = response.status();
-        if status.is_redirection() {
-            let location = response.headers().get(header::LOCATION).and_then(|value| value.to_str().ok());
-            let to = location.and_then(|location| Origin::of(&response.url().join(location).ok()?).ok());
-            return Err(HttpError::Redirect { call, status, to });
+    pub(crate) fn usable(self) -> Result<Self, HttpError> {
+        if self.status().is_redirection() {
+            let to = target(self.response.url(), self.headers());
+            return Err(self.not_followed(to.map_or_else(|to| to, |url| Origin::of(&url).ok())));
         }
-        let opened = Self { call, limits, secrets, response, waited: Duration::ZERO, received: 0 };
-        if status.is_success() && opened.is_encoded() {
-            return Err(HttpError::Encoded { call: opened.call });
+        if self.status().is_success() && self.is_encoded() {
+            return Err(HttpError::Encoded { call: self.call });
         }
-        Ok(opened)
+        Ok(self)
+    }
+
+    /// Whether a GET or HEAD is to be sent again to the `Location` (RFC 9110, 15.4).
+    pub(crate) fn redirects(&self) -> bool {
+        matches!(self.status().as_u16(), 301 | 302 | 303 | 307 | 308)
+    }
+
+    /// Where it redirects to, if that may be followed.
+    ///
+    /// # Errors
+    /// [`HttpError::Redirect`].
+    pub(crate) fn target(&self) -> Result<Url, HttpError> {
+        target(self.response.url(), self.headers()).map_err(|to| self.not_followed(to))
+    }
+
+    fn not_followed(&self, to: Option<Origin>) -> HttpError {
+        HttpError::Redirect { call: self.call.clone(), status: self.status(), to }
     }
 
     pub(crate) fn status(&self) -> StatusCode {
@@ -155,14 +175,7 @@ impl Opened {
                 body.extend_from_slice(&chunk);
             }
         } else if !self.is_encoded() {
-            // What the status says stands, whether its explanation arrives or not.
-            while let Ok(Some(chunk)) = self.next().await {
-                body.extend_from_slice(&chunk);
-                if body.len() >= ERROR_CAP {
-                    break;
-                }
-            }
-            body.truncate(ERROR_CAP);
+            body = self.explanation().await;
         }
         Ok(Response {
             call: self.call,
@@ -172,6 +185,25 @@ impl Opened {
             body: body.freeze(),
             secrets: self.secrets,
         })
+    }
+
+    /// Reads what is left of an answer that plays no part, so that its connection can be used again.
+    pub(crate) async fn drain(mut self) {
+        self.explanation().await;
+    }
+
+    /// The body of an answer that is no success, as far as it arrives: what its status says stands without it.
+    async fn explanation(&mut self) -> BytesMut {
+        let mut body = BytesMut::new();
+        let end = Instant::now() + self.limits.stall;
+        while let Ok(Ok(Some(chunk))) = timeout_at(end, self.next()).await {
+            body.extend_from_slice(&chunk);
+            if body.len() >= ERROR_CAP {
+                break;
+            }
+        }
+        body.truncate(ERROR_CAP);
+        body
     }
 
     /// The body as it arrives.

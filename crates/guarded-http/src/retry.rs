@@ -39,10 +39,7 @@ impl Retries {
     /// [`HttpError::Exhausted`] when no time is left for another attempt.
     pub fn pause(&mut self, error: HttpError) -> Result<Duration, HttpError> {
         self.attempts += 1;
-        let asked = match &error {
-            HttpError::Status { retry_after, .. } => *retry_after,
-            _ => None,
-        };
+        let asked = error.retry_after();
         // That the time is up says less than what went wrong before.
         let last = match (self.last.take(), error) {
             (Some(last), HttpError::Deadline { .. }) => last,
