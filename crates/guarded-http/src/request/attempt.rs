@@ -73,12 +73,13 @@ impl Request<'_> {
             Body::Stream(_) => mem::replace(&mut self.body, Body::Spent),
             Body::Empty | Body::Spent => Body::Empty,
         };
-        self.send_to(self.call.clone(), &self.url, headers, body, self.secrets.clone()).await
+        self.send_to(self.call.clone(), self.url.clone(), headers, body, self.secrets.clone()).await
     }
 
     /// The success at the end of the way on which `first` is the first step.
-    async fn follow(&self, first: Opened, authorization: Option<HeaderValue>) -> Result<Opened, HttpError> {
-        let redirected = |source| HttpError::Redirected { call: self.call.clone(), source: Box::new(source) };
+    async fn follow(&mut self, first: Opened, authorization: Option<HeaderValue>) -> Result<Opened, HttpError> {
+        let call = self.call.clone();
+        let redirected = |source| HttpError::Redirected { call: call.clone(), source: Box::new(source) };
         let mut url = first.target()?;
         first.drain().await;
         let mut headers = self.headers.clone();
@@ -92,7 +93,7 @@ impl Request<'_> {
             }
             secrets.add_signed(&url);
             let call = Call::new(self.method.clone(), to, url.path());
-            let answer = self.send_to(call, &url, headers.clone(), Body::Empty, secrets.clone()).await;
+            let answer = self.send_to(call, url.clone(), headers.clone(), Body::Empty, secrets.clone()).await;
             let answer = answer.map_err(redirected)?;
             if answer.redirects() && hops < HOPS {
                 url = answer.target().map_err(redirected)?;
@@ -109,9 +110,9 @@ impl Request<'_> {
     }
 
     async fn send_to(
-        &self,
+        &mut self,
         call: Call,
-        url: &Url,
+        url: Url,
         headers: HeaderMap,
         body: Body,
         secrets: Secrets,
@@ -126,7 +127,7 @@ impl Request<'_> {
         };
         let round = place.as_ref().map(|place| place.round);
         let progress = Progress::new(Instant::now() + limits.connect);
-        let mut request = reqwest::Request::new(self.method.clone(), url.clone());
+        let mut request = reqwest::Request::new(self.method.clone(), url);
         *request.headers_mut() = headers;
         let length = match &body {
             Body::Bytes(bytes) => Some(bytes.len() as u64),
