@@ -38,7 +38,15 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
         fs::create_dir_all(&found)?;
         // Without a sanitizer: there is no unsafe code of ours that one could find something in.
         let mut fuzz = program("rustup");
-        fuzz.args(["run", "nightly"]).arg(&cargo_fuzz).args(["run", "--fuzz-dir", "tests/fuzz", "--sanitizer", "none"]);
+        fuzz.args(["run", "nightly"]).arg(&cargo_fuzz).args([
+            "run",
+            "--fuzz-dir",
+            "tests/fuzz",
+            "--target-dir",
+            "target/fuzz/build",
+            "--sanitizer",
+            "none",
+        ]);
         fuzz.args(["any"]).arg(found).arg(&target.corpus);
         fuzz.arg("--")
             .arg(format!("-max_total_time={}", args.seconds))
