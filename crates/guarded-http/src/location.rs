@@ -29,5 +29,13 @@ fn plain(base: &Url, reference: &str) -> Option<(Url, Origin)> {
     }
     let url = base.join(reference).ok()?;
     let origin = Origin::of(&url).ok()?;
-    (url.username().is_empty() && url.password().is_none()).then_some((url, origin))
+    let absolute =
+        if reference.starts_with("//") { format!("{}:{reference}", base.scheme()) } else { reference.into() };
+    if Url::parse(&absolute).is_err() {
+        return Some((url, origin));
+    }
+    // Where a server is named, its name is plain too: `127.1`, `user@host` and `http:host` are not.
+    let path = absolute.match_indices(['/', '?']).map(|(at, _)| at).nth(2);
+    let named = absolute.get(..path.unwrap_or(absolute.len()))?;
+    (named.parse() == Ok(origin.clone())).then_some((url, origin))
 }

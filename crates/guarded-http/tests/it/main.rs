@@ -1,6 +1,7 @@
 #![expect(clippy::unwrap_used, reason = "a test fails by panicking")]
 //! One client, one origin: judged by what servers on loopback get to see.
 
+mod authorize;
 mod bodies;
 mod credentials;
 mod errors;
