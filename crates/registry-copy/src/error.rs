@@ -81,6 +81,14 @@ pub enum RegistryError {
         /// How long was waited.
         after: Duration,
     },
+    /// The upload of a blob came to nothing, for a reason that another one may not meet.
+    #[error("{at}: an upload has to begin again: {why}")]
+    UploadAgain {
+        /// The registry and repository.
+        at: String,
+        /// What became of it.
+        why: &'static str,
+    },
     /// This registry is only read.
     #[error("this registry is only read, never written")]
     ReadOnly,
@@ -125,7 +133,7 @@ impl RegistryError {
             Self::Http(error) => error.is_retryable(),
             Self::Backend { retryable, .. } => *retryable,
             // Somebody may be storing the part.
-            Self::PartMissing { .. } | Self::BrokenOff | Self::Stalled { .. } => true,
+            Self::PartMissing { .. } | Self::BrokenOff | Self::Stalled { .. } | Self::UploadAgain { .. } => true,
             _ => false,
         }
     }
@@ -136,6 +144,7 @@ impl RegistryError {
         match self {
             Self::Unauthorized { .. } => true,
             Self::Backend { denied, .. } => *denied,
+            Self::Http(HttpError::Authorize { source, .. }) => !source.retryable,
             Self::Http(error) => error.status().is_some_and(|status| matches!(status.as_u16(), 401 | 403)),
             _ => false,
         }

@@ -1,22 +1,28 @@
 //! A registry over HTTP (OCI distribution-spec 1.1).
 
 mod answer;
-mod link;
+mod chunks;
+mod hosts;
+mod learnt;
 mod paths;
+mod patience;
 mod pull;
 mod push;
 mod referrers;
 mod subject;
 mod token;
+mod token_server;
+mod upload;
+pub(crate) mod wire;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use guarded_http::{Authorize, Client, Credentials, Limits, Origin, Told};
+use guarded_http::{Authorize, Client, Credentials, HttpError, Limits, Method, Origin, Request, Told};
 use release::{Authority, Digest, Repository, Tag};
 use secrecy::SecretString;
 
-use self::token::Tokens;
+use self::{learnt::Learnt, push::Listed, token::Tokens};
 use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule};
 
 /// A registry that is spoken to over HTTP, with Basic authentication, with tokens or anonymously, as it asks.
@@ -28,6 +34,7 @@ use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule}
 pub struct HttpRegistry {
     client: Client,
     tokens: Option<Arc<Tokens>>,
+    learnt: Learnt,
     referrers_tag: bool,
 }
 
@@ -38,8 +45,8 @@ impl HttpRegistry {
     /// [`RegistryError::Http`] when the credentials fit into no header or the system's certificates cannot be read.
     pub fn new(authority: &Authority, credentials: &Credentials, limits: Limits) -> Result<Self, RegistryError> {
         let tokens = Arc::new(Tokens::new(authority, credentials, limits)?);
-        let client = Client::authorized_by(Origin::for_registry(authority), tokens.clone(), limits)?;
-        Ok(Self { client, tokens: Some(tokens), referrers_tag: true })
+        let registry = Self::authorized_by(authority, tokens.clone(), limits)?;
+        Ok(Self { tokens: Some(tokens), ..registry })
     }
 
     /// The registry at `authority`, with the credentials that `authorize` gives. No connection is made yet.
@@ -51,8 +58,8 @@ impl HttpRegistry {
         authorize: Arc<dyn Authorize>,
         limits: Limits,
     ) -> Result<Self, RegistryError> {
-        let client = Client::authorized_by(Origin::for_registry(authority), authorize, limits)?;
-        Ok(Self { client, tokens: None, referrers_tag: true })
+        let client = Client::authorized_by(hosts::origin(authority), authorize, limits)?;
+        Ok(Self { client, tokens: None, learnt: Learnt::default(), referrers_tag: true })
     }
 
     /// Lets the registry name these servers too as those that give its tokens: they receive its credentials.
@@ -84,6 +91,9 @@ impl HttpRegistry {
     /// Tells `told` of each repetition.
     #[must_use]
     pub fn telling(mut self, told: Told) -> Self {
+        if let Some(tokens) = &self.tokens {
+            tokens.tell(Arc::clone(&told));
+        }
         self.client = self.client.telling(told);
         self
     }
@@ -92,6 +102,14 @@ impl HttpRegistry {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.client.requests()
+    }
+
+    fn reading(&self, repository: &Repository, method: Method, reference: &str) -> Result<Request<'_>, HttpError> {
+        Ok(self.client.request(method, reference)?.scope(paths::read_scope(repository)))
+    }
+
+    fn writing(&self, repository: &Repository, method: Method, reference: &str) -> Result<Request<'_>, HttpError> {
+        Ok(self.client.request(method, reference)?.scope(paths::write_scope(repository)))
     }
 }
 
@@ -123,11 +141,11 @@ impl Registry for HttpRegistry {
     }
 
     async fn put(&self, repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, RegistryError> {
-        let put = match tag {
+        let (put, listed) = match tag {
             Some(tag) => self.put_under_tag(repository, manifest, tag).await?,
-            None => self.put_by_digest(repository, manifest).await?,
+            None => (Put::Stored, self.put_by_digest(repository, manifest).await?),
         };
-        if put == Put::Stored {
+        if (put, listed) == (Put::Stored, Listed::Unknown) {
             self.list_under_subject(repository, manifest).await?;
         }
         Ok(put)

@@ -2,33 +2,18 @@
 
 use guarded_http::{HeaderName, HttpError, Response, StatusCode, header};
 use release::{Digest, Repository};
-use serde::Deserialize;
 
-use super::HttpRegistry;
+use super::{HttpRegistry, wire::refusals};
 use crate::{ManifestError, RegistryError};
 
 const CONTENT_DIGEST: HeaderName = HeaderName::from_static("docker-content-digest");
-
-/// The errors that a registry lists (distribution-spec, "Error Codes").
-#[derive(Deserialize)]
-struct Refusals {
-    errors: Vec<Refusal>,
-}
-
-#[derive(Deserialize)]
-struct Refusal {
-    code: String,
-    #[serde(default)]
-    detail: serde_json::Value,
-}
 
 impl HttpRegistry {
     /// Makes sure that it is the registry which says that a manifest is not there, or has no such repository: a proxy
     /// without a backend answers 404 as well, and then the tag may well be taken.
     pub(super) fn absent(&self, repository: &Repository, response: &Response) -> Result<(), RegistryError> {
         const ABSENT: [&str; 3] = ["MANIFEST_UNKNOWN", "NAME_UNKNOWN", "NOT_FOUND"];
-        let refusals = serde_json::from_slice::<Refusals>(response.bytes()).map(|body| body.errors).unwrap_or_default();
-        if refusals.iter().any(|refusal| ABSENT.contains(&refusal.code.as_str())) {
+        if refusals::parse(response.bytes()).say(&ABSENT) {
             return Ok(());
         }
         Err(self.protocol(repository, "it answers 404 without an error of a registry"))
@@ -40,13 +25,11 @@ impl HttpRegistry {
             let at = self.at(repository);
             return RegistryError::Unauthorized { at, scheme: schemes(&response) };
         }
-        let refusals = response.json::<Refusals>().map(|body| body.errors).unwrap_or_default();
-        let coded = |code: &str| refusals.iter().find(|refusal| refusal.code == code);
-        if coded("NAME_UNKNOWN").is_some() {
+        let refusals = refusals::parse(response.bytes());
+        if refusals.say(&["NAME_UNKNOWN"]) {
             return RegistryError::NoRepository { repository: repository.clone() };
         }
-        let part = coded("MANIFEST_BLOB_UNKNOWN").or_else(|| coded("BLOB_UNKNOWN"));
-        match part.and_then(Refusal::digest) {
+        match refusals.missing_part() {
             Some(part) => RegistryError::PartMissing { repository: repository.clone(), part },
             None => response.into_error().into(),
         }
@@ -85,16 +68,8 @@ impl HttpRegistry {
         }
     }
 
-    fn at(&self, repository: &Repository) -> String {
+    pub(super) fn at(&self, repository: &Repository) -> String {
         format!("{}/{repository}", self.client.origin())
-    }
-}
-
-impl Refusal {
-    /// The part that is missing; distribution gives its digest as the detail or in it.
-    fn digest(&self) -> Option<Digest> {
-        let digest = self.detail.get("digest").unwrap_or(&self.detail);
-        digest.as_str()?.parse().ok()
     }
 }
 

@@ -36,3 +36,18 @@ pub(super) fn mount(repository: &Repository, from: &Repository, digest: &Digest)
 pub(super) fn referrers(repository: &Repository, digest: &Digest) -> String {
     format!("/v2/{repository}/referrers/{digest}")
 }
+
+/// A page of the tags, with one of them.
+pub(super) fn one_tag(repository: &Repository) -> String {
+    format!("/v2/{repository}/tags/list?n=1")
+}
+
+/// What a token must allow to read from a repository (distribution, "Token Scope Documentation").
+pub(super) fn read_scope(repository: &Repository) -> String {
+    format!("repository:{repository}:pull")
+}
+
+/// The same to write to it.
+pub(super) fn write_scope(repository: &Repository) -> String {
+    format!("repository:{repository}:pull,push")
+}

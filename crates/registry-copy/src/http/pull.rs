@@ -44,8 +44,7 @@ impl HttpRegistry {
         reference: Reference<'_>,
     ) -> Result<Option<(Digest, Response)>, RegistryError> {
         let request = self
-            .client
-            .request(Method::GET, &paths::manifest(repository, reference))?
+            .reading(repository, Method::GET, &paths::manifest(repository, reference))?
             .header(header::ACCEPT, &Manifest::MEDIA_TYPES.join(", "));
         let response = request.send(Manifest::MAX_SIZE).await.map_err(too_large_is_no_manifest)?;
         match response.status() {
@@ -74,7 +73,7 @@ impl HttpRegistry {
     }
 
     async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, RegistryError> {
-        let response = self.client.request(Method::HEAD, &paths::blob(repository, &blob.digest))?.send(0).await?;
+        let response = self.reading(repository, Method::HEAD, &paths::blob(repository, &blob.digest))?.send(0).await?;
         match response.status() {
             StatusCode::OK => {
                 let length = response.header(&header::CONTENT_LENGTH).and_then(|text| text.parse().ok());
@@ -96,7 +95,7 @@ impl HttpRegistry {
         repository: &Repository,
         blob: &Descriptor,
     ) -> Result<Chunks, RegistryError> {
-        let request = self.client.request(Method::GET, &paths::blob(repository, &blob.digest))?;
+        let request = self.reading(repository, Method::GET, &paths::blob(repository, &blob.digest))?.follow_redirects();
         match request.download().await {
             Ok(chunks) => Ok(Box::pin(chunks.map_err(RegistryError::from))),
             Err(HttpError::Status { status: StatusCode::NOT_FOUND, .. }) => {

@@ -1,80 +1,26 @@
-use std::time::Duration;
+//! Manifests on their way to the registry.
 
-use futures_util::TryStreamExt;
-use guarded_http::{BodyError, HttpError, Method, Response, StatusCode, Upload, header};
+use guarded_http::{HeaderName, Method, StatusCode, header};
 use release::{Repository, Tag};
-use tokio::time::{sleep, timeout};
 
 use super::{
     HttpRegistry,
     paths::{self, Reference},
+    upload::BRIEF,
 };
-use crate::{Chunks, Descriptor, Manifest, Put, RegistryError};
+use crate::{Manifest, Put, RegistryError};
 
-/// The most bytes of a success that says all in its headers.
-pub(super) const BRIEF: usize = 64 * 1024;
+/// The subject that a registry has listed a manifest under (distribution-spec, "Pushing Manifests with Subject").
+const SUBJECT: HeaderName = HeaderName::from_static("oci-subject");
+
+/// Whether the registry says that it lists a manifest among the referrers of its subject.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(super) enum Listed {
+    Yes,
+    Unknown,
+}
 
 impl HttpRegistry {
-    pub(super) async fn upload_blob(
-        &self,
-        repository: &Repository,
-        blob: &Descriptor,
-        bytes: Chunks,
-    ) -> Result<(), RegistryError> {
-        let opened = self.client.request(Method::POST, &paths::uploads(repository))?.idempotent().send(BRIEF).await?;
-        if opened.status() != StatusCode::ACCEPTED {
-            return Err(self.refusal(repository, opened));
-        }
-        let session = self.session(repository, &opened)?;
-        let stored = self.send_blob(repository, blob, bytes, &session).await;
-        if stored.is_err() {
-            self.cancel(&session).await;
-        }
-        stored
-    }
-
-    async fn send_blob(
-        &self,
-        repository: &Repository,
-        blob: &Descriptor,
-        bytes: Chunks,
-        session: &str,
-    ) -> Result<(), RegistryError> {
-        let joint = if session.contains('?') { '&' } else { '?' };
-        let request = self
-            .client
-            .request(Method::PUT, &format!("{session}{joint}digest={}", blob.digest))?
-            .header(header::CONTENT_TYPE, "application/octet-stream")
-            .upload(Upload { length: blob.size, bytes: Box::pin(bytes.map_err(BodyError::from)) });
-        let response = request.send(BRIEF).await.map_err(cause)?;
-        if response.status() != StatusCode::CREATED {
-            return Err(self.refusal(repository, response));
-        }
-        self.agree(repository, &response, "the blob", blob.digest)
-    }
-
-    pub(super) async fn mount_blob(
-        &self,
-        repository: &Repository,
-        from: &Repository,
-        blob: &Descriptor,
-    ) -> Result<bool, RegistryError> {
-        let path = paths::mount(repository, from, &blob.digest);
-        let response = self.client.request(Method::POST, &path)?.idempotent().send(BRIEF).await?;
-        match response.status() {
-            StatusCode::CREATED => {
-                self.agree(repository, &response, "the blob", blob.digest)?;
-                Ok(true)
-            }
-            StatusCode::ACCEPTED => {
-                let session = self.session(repository, &response)?;
-                self.cancel(&session).await;
-                Ok(false)
-            }
-            _ => Err(self.refusal(repository, response)),
-        }
-    }
-
     /// Looks before each write, and when one seems to have failed, looks again: the tag decides. A blind repetition
     /// could move a tag that somebody else has taken since.
     pub(super) async fn put_under_tag(
@@ -82,20 +28,20 @@ impl HttpRegistry {
         repository: &Repository,
         manifest: &Manifest,
         tag: &Tag,
-    ) -> Result<Put, RegistryError> {
-        let mut retries = self.client.retries();
+    ) -> Result<(Put, Listed), RegistryError> {
+        let mut patience = self.patience(repository);
         loop {
             if let Some(put) = self.outcome(repository, manifest, tag).await? {
-                return Ok(put);
+                return Ok((put, Listed::Unknown));
             }
-            match self.put_manifest(repository, manifest, Reference::Tag(tag)).await {
-                Ok(()) => return Ok(Put::Stored),
-                Err(RegistryError::Http(error)) if error.is_retryable() => sleep(retries.pause(error)?).await,
+            let error = match self.put_manifest(repository, manifest, Reference::Tag(tag)).await {
+                Ok(listed) => return Ok((Put::Stored, listed)),
                 Err(error) if error.is_integrity() => return Err(error),
-                Err(error) => {
-                    let outcome = self.outcome(repository, manifest, tag).await;
-                    return outcome.ok().flatten().ok_or(error);
-                }
+                Err(error) => error,
+            };
+            if let Err(error) = patience.again(error).await {
+                let outcome = self.outcome(repository, manifest, tag).await;
+                return outcome.ok().flatten().map(|put| (put, Listed::Unknown)).ok_or(error);
             }
         }
     }
@@ -104,9 +50,14 @@ impl HttpRegistry {
         &self,
         repository: &Repository,
         manifest: &Manifest,
-    ) -> Result<Put, RegistryError> {
-        self.put_manifest(repository, manifest, Reference::Digest(&manifest.digest())).await?;
-        Ok(Put::Stored)
+    ) -> Result<Listed, RegistryError> {
+        let mut patience = self.patience(repository);
+        loop {
+            match self.put_manifest(repository, manifest, Reference::Digest(&manifest.digest())).await {
+                Ok(listed) => return Ok(listed),
+                Err(error) => patience.again(error).await?,
+            }
+        }
     }
 
     async fn put_manifest(
@@ -114,20 +65,20 @@ impl HttpRegistry {
         repository: &Repository,
         manifest: &Manifest,
         reference: Reference<'_>,
-    ) -> Result<(), RegistryError> {
-        let mut request = self
-            .client
-            .request(Method::PUT, &paths::manifest(repository, reference))?
+    ) -> Result<Listed, RegistryError> {
+        let request = self
+            .writing(repository, Method::PUT, &paths::manifest(repository, reference))?
             .header(header::CONTENT_TYPE, manifest.media_type())
             .body(manifest.bytes().clone());
-        if matches!(reference, Reference::Digest(_)) {
-            request = request.idempotent();
-        }
         let response = request.send(BRIEF).await?;
         if response.status() != StatusCode::CREATED {
             return Err(self.refusal(repository, response));
         }
-        self.agree(repository, &response, "the manifest", manifest.digest())
+        self.agree(repository, &response, "the manifest", manifest.digest())?;
+        self.learnt.stored(repository, manifest.digest());
+        let listed = response.header(&SUBJECT).and_then(|text| text.parse().ok());
+        let subject = manifest.subject().map(|subject| subject.digest);
+        Ok(if listed.is_some() && listed == subject { Listed::Yes } else { Listed::Unknown })
     }
 
     /// What became of a put, as the tag tells it; `None`: nothing.
@@ -139,32 +90,5 @@ impl HttpRegistry {
     ) -> Result<Option<Put>, RegistryError> {
         let held = self.resolve_tag(repository, tag).await?;
         Ok(held.map(|digest| if digest == manifest.digest() { Put::Stored } else { Put::Held(digest) }))
-    }
-
-    /// The URL of an upload session.
-    fn session(&self, repository: &Repository, response: &Response) -> Result<String, RegistryError> {
-        let location = response.header(&header::LOCATION);
-        let location = location.ok_or_else(|| self.protocol(repository, "an upload has no Location"))?;
-        Ok(response.resolve(location)?.into())
-    }
-
-    /// Tells the server that an upload will not come. It also forgets by itself, so whether this succeeds is no matter,
-    /// and it is not waited for long.
-    async fn cancel(&self, session: &str) {
-        const LONGEST: Duration = Duration::from_secs(2);
-        if let Ok(request) = self.client.request(Method::DELETE, session) {
-            drop(timeout(LONGEST, request.send(BRIEF)).await);
-        }
-    }
-}
-
-/// The error of the stream that was to be sent, where that is what failed.
-fn cause(error: HttpError) -> RegistryError {
-    match error {
-        HttpError::Upload { call, source } => match source.downcast::<RegistryError>() {
-            Ok(error) => *error,
-            Err(source) => HttpError::Upload { call, source }.into(),
-        },
-        error => error.into(),
     }
 }

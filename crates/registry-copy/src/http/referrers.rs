@@ -5,8 +5,9 @@ use release::{Digest, Repository};
 use serde::Deserialize;
 
 use super::{
-    HttpRegistry, link,
+    HttpRegistry,
     paths::{self, Reference},
+    wire::link,
 };
 use crate::{Descriptor, RegistryError};
 
@@ -20,8 +21,14 @@ const MOST_PAGES: usize = 100;
 /// The list of referrers: an index, of which only this is read.
 #[derive(Deserialize)]
 struct Page {
-    #[serde(default)]
-    manifests: Vec<Descriptor>,
+    /// Some registries say that there are none with `null`.
+    manifests: Option<Vec<Descriptor>>,
+}
+
+/// Whether a status says that a registry has no referrers API. By the specification it is 404; those that take the
+/// path for another one, or refuse what they do not know, say it so.
+pub(super) fn is_no_api(status: StatusCode) -> bool {
+    matches!(status.as_u16(), 400 | 404 | 405 | 406 | 501)
 }
 
 impl HttpRegistry {
@@ -36,13 +43,15 @@ impl HttpRegistry {
         let mut seen = BTreeSet::new();
         let mut next = Some(paths::referrers(repository, subject));
         while let Some(url) = next {
-            let response = self.client.request(Method::GET, &url)?.send(PAGE).await?;
+            let response = self.reading(repository, Method::GET, &url)?.send(PAGE).await?;
             match response.status() {
                 StatusCode::OK => {}
-                StatusCode::NOT_FOUND if seen.is_empty() => return self.listed_under_tag(repository, subject).await,
+                status if is_no_api(status) && seen.is_empty() => {
+                    return self.listed_under_tag(repository, subject).await;
+                }
                 _ => return Err(self.refusal(repository, response)),
             }
-            found.extend(response.json::<Page>()?.manifests);
+            found.extend(response.json::<Page>()?.manifests.unwrap_or_default());
             self.few_enough(repository, &found)?;
             next = match link::next(response.headers()) {
                 Ok(None) => None,
@@ -64,10 +73,13 @@ impl HttpRegistry {
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Vec<Descriptor>, RegistryError> {
+        if !self.referrers_tag {
+            return Ok(Vec::new());
+        }
         let Some((_, response)) = self.get_manifest(repository, Reference::Referrers(subject)).await? else {
             return Ok(Vec::new());
         };
-        let found = response.json::<Page>()?.manifests;
+        let found = response.json::<Page>()?.manifests.unwrap_or_default();
         self.few_enough(repository, &found)?;
         Ok(found)
     }

@@ -7,6 +7,8 @@ use serde_json::{Value, json};
 use super::{
     HttpRegistry,
     paths::{self, Reference},
+    referrers::{PAGE, is_no_api},
+    upload::BRIEF,
 };
 use crate::{Manifest, RegistryError};
 
@@ -31,6 +33,10 @@ impl HttpRegistry {
         if self.lists_referrers(repository, &subject.digest).await? {
             return Ok(());
         }
+        if !self.referrers_tag {
+            let what = "it has no referrers API, so a referrer that is stored there would be listed nowhere";
+            return Err(self.protocol(repository, what));
+        }
         let digest = manifest.digest().to_string();
         let mut looks = 1;
         for _ in 0..ROUNDS {
@@ -51,11 +57,11 @@ impl HttpRegistry {
     }
 
     async fn lists_referrers(&self, repository: &Repository, subject: &Digest) -> Result<bool, RegistryError> {
-        let request = self.client.request(Method::GET, &paths::referrers(repository, subject))?;
-        let response = request.send(super::referrers::PAGE).await?;
+        let request = self.reading(repository, Method::GET, &paths::referrers(repository, subject))?;
+        let response = request.send(PAGE).await?;
         match response.status() {
             StatusCode::OK => Ok(true),
-            StatusCode::NOT_FOUND => Ok(false),
+            status if is_no_api(status) => Ok(false),
             _ => Err(self.refusal(repository, response)),
         }
     }
@@ -79,11 +85,10 @@ impl HttpRegistry {
     ) -> Result<(), RegistryError> {
         let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
         let response = self
-            .client
-            .request(Method::PUT, &paths::manifest(repository, Reference::Referrers(subject)))?
+            .writing(repository, Method::PUT, &paths::manifest(repository, Reference::Referrers(subject)))?
             .header(header::CONTENT_TYPE, INDEX)
             .body(index.to_string())
-            .send(super::push::BRIEF)
+            .send(BRIEF)
             .await?;
         if response.status() == StatusCode::CREATED { Ok(()) } else { Err(self.refusal(repository, response)) }
     }

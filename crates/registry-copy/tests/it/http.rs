@@ -234,14 +234,13 @@ async fn what_a_registry_refuses_is_said_plainly() {
     let error = registry_of(unknown).await.put_blob(&repository(), &descriptor, bytes).await.unwrap_err();
     assert!(matches!(&error, RegistryError::NoRepository { repository: found } if *found == repository()), "{error}");
 
-    let bearer = [("WWW-Authenticate", "Bearer realm=\"https://evil.example/token?canary=1\",service=\"x\"")];
+    let negotiate = [("WWW-Authenticate", "Negotiate")];
     let error =
-        registry_of(reply("401 Unauthorized", &bearer, b"")).await.resolve(&repository(), &tag()).await.unwrap_err();
+        registry_of(reply("401 Unauthorized", &negotiate, b"")).await.resolve(&repository(), &tag()).await.unwrap_err();
     assert!(
-        matches!(&error, RegistryError::Unauthorized { scheme: Some(scheme), .. } if scheme == "Bearer"),
+        matches!(&error, RegistryError::Unauthorized { scheme: Some(scheme), .. } if scheme == "Negotiate"),
         "{error}"
     );
-    assert!(!error.to_string().contains("evil"), "{error}");
 
     let part = Digest::of(b"part");
     for detail in [format!("\"{part}\""), format!("{{\"digest\":\"{part}\"}}")] {

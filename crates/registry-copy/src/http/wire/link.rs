@@ -3,10 +3,10 @@
 use guarded_http::{HeaderMap, header};
 
 /// A `Link` names a next page in a way that cannot be followed.
-pub(super) struct Unreadable;
+pub(crate) struct Unreadable;
 
 /// What the headers name as the next page.
-pub(super) fn next(headers: &HeaderMap) -> Result<Option<&str>, Unreadable> {
+pub(crate) fn next(headers: &HeaderMap) -> Result<Option<&str>, Unreadable> {
     let mut found = None;
     for value in headers.get_all(header::LINK) {
         let value = value.to_str().map_err(|_| Unreadable)?;

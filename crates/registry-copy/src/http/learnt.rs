@@ -1,0 +1,67 @@
+use std::{
+    collections::BTreeMap,
+    sync::{
+        Mutex, MutexGuard, PoisonError,
+        atomic::{AtomicBool, Ordering},
+    },
+};
+
+use release::{Digest, Repository};
+
+/// What a registry has shown of itself to one client.
+#[derive(Debug, Default)]
+pub(super) struct Learnt {
+    refuses_offers: AtomicBool,
+    wants_chunks: AtomicBool,
+    parts: Mutex<BTreeMap<(Repository, Digest), Part>>,
+}
+
+/// What became of a blob or a manifest.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Part {
+    /// The registry says that it has it.
+    Claimed,
+    /// It said so of bytes that it was sent.
+    Stored,
+}
+
+impl Learnt {
+    /// Whether to offer a blob before its bytes are sent. What a registry claims is believed once: who stores a blob
+    /// again has a reason to doubt it.
+    pub(super) fn may_offer(&self, repository: &Repository, blob: Digest) -> bool {
+        !self.refuses_offers.load(Ordering::Relaxed) && !self.parts().contains_key(&(repository.clone(), blob))
+    }
+
+    pub(super) fn refuses_offers(&self) {
+        self.refuses_offers.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn wants_chunks(&self) {
+        self.wants_chunks.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn is_for_chunks(&self) -> bool {
+        self.wants_chunks.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn claimed(&self, repository: &Repository, part: Digest) {
+        self.parts().entry((repository.clone(), part)).or_insert(Part::Claimed);
+    }
+
+    pub(super) fn stored(&self, repository: &Repository, part: Digest) {
+        self.parts().insert((repository.clone(), part), Part::Stored);
+    }
+
+    pub(super) fn was_stored(&self, repository: &Repository, part: Digest) -> bool {
+        self.parts().get(&(repository.clone(), part)) == Some(&Part::Stored)
+    }
+
+    /// Whether anything was stored in a repository.
+    pub(super) fn knows(&self, repository: &Repository) -> bool {
+        self.parts().iter().any(|((of, _), part)| of == repository && *part == Part::Stored)
+    }
+
+    fn parts(&self) -> MutexGuard<'_, BTreeMap<(Repository, Digest), Part>> {
+        self.parts.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
