@@ -5,7 +5,7 @@ use crate::{AccountId, RoleArn};
 /// Why AWS did not do what was asked of it.
 ///
 /// No variant holds a secret, a token or a URL with a query. Texts of servers are escaped and cut.
-#[derive(Debug, thiserror::Error)]
+#[derive(Debug, Clone, thiserror::Error)]
 #[non_exhaustive]
 pub enum AwsError {
     /// There are no credentials to begin with.
@@ -40,10 +40,12 @@ pub enum AwsError {
         arn: String,
     },
     /// The caller may not do this.
-    #[error("{action} is not allowed: {message}")]
+    #[error("{action} is not allowed ({code}: {message})")]
     Denied {
         /// The action, as IAM names it.
         action: &'static str,
+        /// AWS's own word for it.
+        code: String,
         /// AWS's sentence.
         message: String,
     },
@@ -93,13 +95,15 @@ pub enum AwsError {
         /// Whose endpoint it is.
         service: &'static str,
     },
-    /// The tag's image is archived: it is still described, and cannot be pulled.
-    #[error("{repository}:{tag} is archived: restore it, or delete it where its tag shall be free")]
+    /// The image is archived, or on its way back: ECR still describes it, and it cannot be pulled.
+    #[error("{image} in {repository} is {status}, so it cannot be pulled, and its tag is not free: restore it first")]
     Archived {
         /// The repository.
         repository: Repository,
-        /// The tag.
-        tag: release::Tag,
+        /// Its tag or digest.
+        image: String,
+        /// ECR's word for its state.
+        status: String,
     },
 }
 

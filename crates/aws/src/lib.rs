@@ -1,9 +1,18 @@
 //! Amazon ECR as a [`Registry`](registry_copy::Registry): who asks is proven first, tokens are made in process, and what
 //! only ECR's own API tells is asked there.
 
+mod answer;
+mod api;
+mod chain;
 mod ecr;
 mod error;
 mod identity;
+mod preflight;
+mod session;
+mod settings;
+mod sts;
+mod tokens;
+mod transport;
 mod words;
 
 pub use ecr::Ecr;
