@@ -10,7 +10,7 @@ use crate::{
 };
 
 /// All that a log could show of an error.
-fn told(error: &HttpError) -> String {
+pub(crate) fn told(error: &HttpError) -> String {
     let mut text = format!("{error} {error:?}");
     let mut source = error.source();
     while let Some(error) = source {

@@ -6,5 +6,7 @@ mod bodies;
 mod credentials;
 mod errors;
 mod origin;
+mod origins;
 mod retries;
+mod section;
 mod server;
