@@ -17,16 +17,19 @@
 //! ```
 
 mod company;
+mod fault_proxy;
 mod files;
 mod forge;
 mod git;
 pub mod image;
+mod line;
 mod registry;
 mod releases;
 mod repository;
 mod server;
 
 pub use company::{APPROVERS, APPS, ENVIRONMENTS, ForgeApp, ORGANIZATION, PROJECT};
+pub use fault_proxy::{Act, Answer, Break, FaultProxy, Faults, Phase, Script, Seen};
 pub use forge::{Credentials, Forge};
 pub use registry::{Account, Admission, Issuer, Manners, RegistryOptions, RegistryServer};
 pub use releases::ReleaseServer;

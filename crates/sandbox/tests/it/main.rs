@@ -1,6 +1,7 @@
 //! The sandbox is what it says: real protocols, tried with real clients.
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod fault_proxy;
 mod forge;
 mod git;
 mod image;
