@@ -123,7 +123,7 @@ impl CopyArtifact {
             destination,
             ledger: ledger.map(|ledger| (&ledger.remote as _, &ledger.place.branch)),
             connect: &session.live,
-            observer: &session.progress,
+            observer: &*session.progress,
             deadline: session.deadline,
             dry_run: self.acting.dry_run,
         };

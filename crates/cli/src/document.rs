@@ -72,6 +72,14 @@ pub(crate) enum ResultPart {
 }
 
 impl ResultPart {
+    /// In one word how it ended: the outcome, or what kind of failure it was.
+    pub(crate) fn word(&self) -> &'static str {
+        match self {
+            Self::Outcome(outcome) => outcome,
+            Self::Error(error) => error.kind,
+        }
+    }
+
     /// What went wrong, for people.
     pub(crate) fn message(&self) -> &str {
         match self {

@@ -9,12 +9,18 @@ use crate::{
     exit, next,
 };
 
-/// The whole of what a person is told.
-pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
+/// What deserves a look but stopped nothing.
+pub(crate) fn warnings(head: &Head) -> String {
     let mut text = String::new();
     for warning in &head.warnings {
         line(&mut text, &format!("warning: {warning}"));
     }
+    text
+}
+
+/// What else a person is told.
+pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
+    let mut text = String::new();
     match ended {
         Ended::Came(outcome) => tell_outcome(&mut text, head, account, outcome),
         Ended::Failed(_) | Ended::Signalled(_) => {

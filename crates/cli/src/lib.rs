@@ -1,5 +1,6 @@
 //! What every binary shares: flags, output, exit codes, progress. Each binary's `main` is one call into this crate.
 
+mod agent;
 mod check_policy;
 mod conveyor_command;
 mod copy_artifact;

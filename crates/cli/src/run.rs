@@ -11,12 +11,13 @@ use serde::Serialize;
 use tokio::time::sleep_until;
 
 use crate::{
+    agent,
     document::{Document, Ended, Head},
     exit,
     flags::{Common, Output},
     human,
     manual::manual,
-    session::Session,
+    session::{self, Session},
     untrusted::untrusted,
 };
 
@@ -86,6 +87,7 @@ async fn supervised<C: Command>(command: &C, session: &Session, account: &mut Ac
         biased;
         signal = signalled() => Ended::Signalled(signal),
         () = sleep_until(session.deadline + GRACE) => Ended::Failed(Error::Deadline),
+        never = session.progress.beat() => match never {},
         ended = command.execute(session, account) => match ended {
             Ok(outcome) => Ended::Came(outcome),
             Err(error) => Ended::Failed(error),
@@ -101,9 +103,16 @@ fn finish<C: Command>(
     session: Option<&Session>,
     began: Instant,
 ) -> ExitCode {
+    if let Some(session) = session {
+        session.progress.finish();
+    }
     let head = Head::new(C::NAME, account, ended, began.elapsed());
     let code = exit::code(ended);
-    let told = human::tell(&head, account, ended);
+    let told = human::warnings(&head) + &human::tell(&head, account, ended);
+    if session::on_an_agent() {
+        let commands = agent::result(&head, account, (code != 0).then(|| human::tell(&head, account, ended)));
+        let _closed = io::stderr().write_all(commands.as_bytes());
+    }
     let document = Document { head, body: C::body(account, ended, session) };
     let result = match (output, code) {
         (Output::Json, _) => writeln!(io::stdout(), "{}", document.to_line()),

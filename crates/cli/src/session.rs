@@ -1,7 +1,12 @@
-use std::{env, path::PathBuf};
+use std::{
+    env,
+    io::{self, IsTerminal as _},
+    path::PathBuf,
+    sync::Arc,
+};
 
 use conveyor::{
-    Account, Error, Live, World,
+    Account, DockerConfig, Error, Live, World,
     config::LedgerPlace,
     guarded_http::Credentials,
     ledger::{LedgerUrl, git},
@@ -22,7 +27,7 @@ const AZURE: &str = "https://dev.azure.com/";
 pub(crate) struct Session {
     pub(crate) live: Live,
     pub(crate) ledger: Option<NamedLedger>,
-    pub(crate) progress: Progress,
+    pub(crate) progress: Arc<Progress>,
     pub(crate) deadline: Instant,
     pub(crate) run: RunId,
     release: Option<u64>,
@@ -39,8 +44,7 @@ pub(crate) struct NamedLedger {
 impl Session {
     pub(crate) fn open(flags: &Common) -> Result<Self, Error> {
         let deadline = Instant::now() + flags.timeout.0;
-        let on_an_agent = variable("TF_BUILD").is_some();
-        let named = flags.ledger.clone().or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent));
+        let named = flags.ledger.clone().or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent()));
         let ledger = named.map(|url| NamedLedger::new(&url, flags)).transpose()?;
         let release = variable("RELEASE_RELEASEID")
             .map(|value| {
@@ -48,10 +52,15 @@ impl Session {
                 value.parse().map_err(|_| Error::Variable { variable: "RELEASE_RELEASEID", value, rule })
             })
             .transpose()?;
+        let progress = Arc::new(Progress::new(flags, on_an_agent(), has_bars()));
+        let told = {
+            let progress = Arc::clone(&progress);
+            Arc::new(move |error: &_, pause| progress.repeated(error, pause))
+        };
         Ok(Self {
-            live: Live::new(docker_config(), azure_credentials(), deadline),
+            live: Live::new(DockerConfig::of_process(), azure_credentials(), deadline, told),
             ledger,
-            progress: Progress::new(flags),
+            progress,
             deadline,
             run: RunId::new(Timestamp::now().as_millisecond().unsigned_abs(), fastrand::u128(..)),
             release,
@@ -72,7 +81,7 @@ impl Session {
             place: &ledger.place,
             connect: &self.live,
             config,
-            observer: &self.progress,
+            observer: &*self.progress,
             now: &Timestamp::now,
             deadline: self.deadline,
             run: self.run,
@@ -102,16 +111,19 @@ pub(crate) fn read(path: Option<&PathBuf>, account: &mut Account) -> Result<Opti
     std::fs::read(path).map(Some).map_err(|source| Error::File { path: path.clone(), source })
 }
 
-fn variable(name: &str) -> Option<String> {
-    env::var(name).ok().filter(|value| !value.is_empty())
+/// Whether this is a step on an Azure DevOps agent, which reads what is written and obeys commands in it.
+pub(crate) fn on_an_agent() -> bool {
+    variable("TF_BUILD").is_some()
 }
 
-fn docker_config() -> Option<PathBuf> {
-    let in_folder = |folder: String| PathBuf::from(folder).join("config.json");
-    variable("REGISTRY_AUTH_FILE")
-        .map(PathBuf::from)
-        .or_else(|| variable("DOCKER_CONFIG").map(in_folder))
-        .or_else(|| variable("HOME").map(|home| in_folder(format!("{home}/.docker"))))
+/// Whether stderr is a terminal on which lines can be drawn anew, and nobody asked for plain ones.
+fn has_bars() -> bool {
+    let plain = variable("NO_COLOR").is_some() || variable("TERM").is_none_or(|terminal| terminal == "dumb");
+    io::stderr().is_terminal() && !plain
+}
+
+fn variable(name: &str) -> Option<String> {
+    env::var(name).ok().filter(|value| !value.is_empty())
 }
 
 fn azure_credentials() -> Credentials {

@@ -1,12 +1,13 @@
 use std::{io, path::PathBuf};
 
+use aws::AwsError;
 use azure_devops::AzureError;
 use ledger::{LedgerError, RepoPath};
 use record::{DigestConflict, EntryError, RecordError};
 use registry_copy::{CopyError, LayoutError, RegistryError};
-use release::{App, BuildId, Digest, Environment, ParseError, Reference};
+use release::{App, Authority, BuildId, Digest, Environment, ParseError, Reference};
 
-use crate::config::ConfigError;
+use crate::{HelperError, config::ConfigError};
 
 /// Why a sequence could not come to an outcome.
 #[derive(Debug, thiserror::Error)]
@@ -182,6 +183,22 @@ pub enum Error {
         /// Why.
         what: String,
     },
+    /// A credential helper that gives no answer.
+    #[error("docker-credential-{helper} gives no credentials")]
+    Helper {
+        /// Its name, as the docker configuration has it.
+        helper: String,
+        /// Why.
+        source: HelperError,
+    },
+    /// An ECR that cannot be opened.
+    #[error("{registry} cannot be opened")]
+    Aws {
+        /// Its host.
+        registry: Authority,
+        /// Why.
+        source: AwsError,
+    },
     /// An entry that no record file can hold.
     #[error("the record of this act cannot be written")]
     Entry(#[from] EntryError),
@@ -303,7 +320,10 @@ impl Error {
             | Self::SeveralExpected
             | Self::Variable { .. }
             | Self::File { .. }
-            | Self::Credentials { .. } => Kind::Usage,
+            | Self::Credentials { .. }
+            | Self::Aws { .. } => Kind::Usage,
+            Self::Helper { source: HelperError::TimedOut, .. } => Kind::Temporary,
+            Self::Helper { .. } => Kind::Usage,
             Self::Record { .. } | Self::Entry(_) | Self::WrongPermit | Self::Unwritable { .. } | Self::Setup(_) => {
                 Kind::Failed
             }

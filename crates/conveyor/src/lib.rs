@@ -26,6 +26,7 @@ mod world;
 
 pub use account::{Account, AppAccount, ChangeAccount, CopyAccount, Happened, LedgerAccount};
 pub use decision::Asked;
+pub use docker_config::{DockerConfig, HelperError};
 pub use error::{Error, Kind, chain};
 pub use live::Live;
 pub use outcome::{Denied, Outcome};
@@ -34,4 +35,4 @@ pub use sequence::{check, copy_artifacts, promote, publish, update_ledger};
 pub use world::{Connect, Observer, World};
 
 /// The crates whose types stand in this crate's interface.
-pub use {azure_devops, guarded_http, ledger, policy, record, registry_copy, release};
+pub use {aws, azure_devops, guarded_http, ledger, policy, record, registry_copy, release};

@@ -1,73 +1,227 @@
 use std::{
-    collections::BTreeMap,
-    path::PathBuf,
-    sync::{Arc, Mutex, PoisonError},
+    fmt,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use async_trait::async_trait;
+use aws::{Access, Ecr, EcrPlace, Identity, RoleArn};
 use azure_devops::{AzureDevOps, http::Server};
-use guarded_http::{Credentials, Limits};
+use guarded_http::{Credentials, Limits, Origin, Told};
 use registry_copy::{Registry, http::HttpRegistry};
-use release::Authority;
+use release::{Authority, Repository};
 use tokio::time::Instant;
 
 use crate::{
     Connect, Error,
-    config::{self, EnvironmentConfig},
-    docker_config,
+    config::{self, Aws, EnvironmentConfig},
+    docker_config::{DockerConfig, Found, Login},
+    ecr,
 };
 
 /// Opens real servers over HTTP.
-#[derive(Debug)]
 pub struct Live {
-    docker_config: Option<PathBuf>,
+    docker: DockerConfig,
     azure: Credentials,
     limits: Limits,
-    registries: Mutex<BTreeMap<Authority, Arc<HttpRegistry>>>,
+    told: Told,
+    opened: Mutex<Vec<Opened>>,
+}
+
+/// A registry, and as who and for what it was opened.
+#[derive(Clone)]
+struct Opened {
+    way: Way,
+    /// The entry of a docker configuration that it was opened with.
+    entry: Option<String>,
+    client: Client,
+}
+
+/// What leads to one registry: what is equal is opened once.
+#[derive(Clone, PartialEq, Eq)]
+enum Way {
+    Docker(Docker),
+    Aws(Identity, EcrPlace, Access),
+}
+
+/// A registry as the docker configuration says.
+#[derive(Clone, PartialEq, Eq)]
+struct Docker {
+    authority: Authority,
+    /// Named where the registry is no environment's: entries may be for a part of a registry alone.
+    repository: Option<Repository>,
+    token_hosts: Vec<Origin>,
+}
+
+#[derive(Clone)]
+enum Client {
+    Http(Arc<HttpRegistry>),
+    Ecr(Arc<Ecr>),
+}
+
+impl fmt::Debug for Live {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Live").field("docker", &self.docker).field("azure", &self.azure).finish_non_exhaustive()
+    }
 }
 
 impl Live {
-    /// Registries get the credentials that the file `docker_config` has for them, the Azure DevOps project gets
-    /// `azure`; no request outlives `deadline`.
+    /// Registries get the credentials that `docker` has for them, and ECRs those of this process in AWS; the Azure
+    /// DevOps project gets `azure`. No request outlives `deadline`, and `told` hears of each that is sent again.
     #[must_use]
-    pub fn new(docker_config: Option<PathBuf>, azure: Credentials, deadline: Instant) -> Self {
+    pub fn new(docker: DockerConfig, azure: Credentials, deadline: Instant, told: Told) -> Self {
         let limits = Limits { connect: Duration::from_secs(10), stall: Duration::from_secs(30), deadline };
-        Self { docker_config, azure, limits, registries: Mutex::default() }
+        Self { docker, azure, limits, told, opened: Mutex::default() }
     }
 
-    /// How many requests a registry got so far.
+    /// How many requests a registry got so far, those to AWS's APIs about it included.
     #[must_use]
     pub fn requests(&self, registry: &Authority) -> u64 {
-        let registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
-        registries.get(registry).map_or(0, |registry| registry.requests())
+        let opened = self.opened();
+        let clients = opened.iter().filter(|opened| opened.way.authority() == registry).map(|opened| &opened.client);
+        let mut distinct: Vec<&Client> = Vec::new();
+        for client in clients {
+            if !distinct.iter().any(|other| other.is(client)) {
+                distinct.push(client);
+            }
+        }
+        distinct.into_iter().map(Client::requests).sum()
     }
+
+    fn opened(&self) -> MutexGuard<'_, Vec<Opened>> {
+        self.opened.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn open(&self, way: Way) -> Result<Arc<dyn Registry>, Error> {
+        if let Some(opened) = self.opened().iter().find(|opened| opened.way == way) {
+            return Ok(opened.client.registry());
+        }
+        let (client, entry) = match &way {
+            Way::Docker(docker) => {
+                let found = self.docker.login(&docker.authority, docker.repository.as_ref()).await?;
+                let entry = found.as_ref().map(|found| found.entry.clone());
+                let shared = self.opened().iter().find(|opened| opened.is_as(docker, &entry)).cloned();
+                let client = match shared {
+                    Some(opened) => opened.client,
+                    None => self.as_found(docker, found)?,
+                };
+                (client, entry)
+            }
+            Way::Aws(identity, place, access) => (self.ecr(identity.clone(), place.clone(), *access)?, None),
+        };
+        let registry = client.registry();
+        self.opened().push(Opened { way, entry, client });
+        Ok(registry)
+    }
+
+    fn as_found(&self, docker: &Docker, found: Option<Found>) -> Result<Client, Error> {
+        let (credentials, identity) = match found.map(|found| found.login) {
+            None => match ecr::by_name(&docker.authority).filter(|_| docker.repository.is_some()) {
+                Some((identity, place)) => return self.ecr(identity, place, Access::Write),
+                None => (Credentials::Anonymous, None),
+            },
+            Some(Login::Plain(credentials)) => (credentials, None),
+            Some(Login::Identity(token)) => (Credentials::Anonymous, Some(token)),
+        };
+        let failed = |source| Error::RawRegistry { registry: docker.authority.to_string(), source };
+        let mut registry = HttpRegistry::new(&docker.authority, &credentials, self.limits)
+            .map_err(failed)?
+            .with_token_hosts(docker.token_hosts.clone())
+            .telling(Arc::clone(&self.told));
+        if let Some(token) = identity {
+            registry = registry.with_identity_token(token);
+        }
+        if docker.repository.is_none() {
+            registry = registry.without_referrers_tag();
+        }
+        Ok(Client::Http(Arc::new(registry)))
+    }
+
+    fn ecr(&self, identity: Identity, place: EcrPlace, access: Access) -> Result<Client, Error> {
+        let registry = place.authority.clone();
+        let ecr = Ecr::new(identity, place, access, self.limits);
+        Ok(Client::Ecr(Arc::new(ecr.map_err(|source| Error::Aws { registry, source })?)))
+    }
+}
+
+impl Way {
+    /// To an environment's registry: as `reader` where it is an ECR.
+    fn to(environment: &EnvironmentConfig, access: Access, reader: impl FnOnce(&Aws) -> Identity) -> Self {
+        let authority = environment.registry.clone();
+        match &environment.aws {
+            Some(aws) => {
+                let place = EcrPlace { account: aws.account.clone(), region: aws.region.clone(), authority };
+                Self::Aws(reader(aws), place, access)
+            }
+            None => Self::Docker(Docker { authority, repository: None, token_hosts: environment.token_hosts.clone() }),
+        }
+    }
+
+    fn authority(&self) -> &Authority {
+        match self {
+            Self::Docker(docker) => &docker.authority,
+            Self::Aws(_, place, _) => &place.authority,
+        }
+    }
+}
+
+impl Opened {
+    /// Whether another part of this registry, found with the same entry, was opened.
+    fn is_as(&self, docker: &Docker, entry: &Option<String>) -> bool {
+        let part_of = |repository: &Option<Repository>| repository.is_some() == docker.repository.is_some();
+        matches!(&self.way, Way::Docker(other) if other.authority == docker.authority && part_of(&other.repository))
+            && self.entry == *entry
+    }
+}
+
+impl Client {
+    fn registry(&self) -> Arc<dyn Registry> {
+        match self {
+            Self::Http(registry) => Arc::<HttpRegistry>::clone(registry),
+            Self::Ecr(registry) => Arc::<Ecr>::clone(registry),
+        }
+    }
+
+    fn requests(&self) -> u64 {
+        match self {
+            Self::Http(registry) => registry.requests(),
+            Self::Ecr(registry) => registry.requests(),
+        }
+    }
+
+    fn is(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Http(one), Self::Http(other)) => Arc::ptr_eq(one, other),
+            (Self::Ecr(one), Self::Ecr(other)) => Arc::ptr_eq(one, other),
+            _ => false,
+        }
+    }
+}
+
+fn identity(aws: &Aws, role: Option<&RoleArn>) -> Identity {
+    let Aws { account, region, endpoints, .. } = aws.clone();
+    Identity { role: role.cloned(), account, region, endpoints }
 }
 
 #[async_trait]
 impl Connect for Live {
     async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.other_registry(&environment.registry).await
+        self.open(Way::to(environment, Access::Write, |aws| identity(aws, aws.role.as_ref()))).await
     }
 
-    async fn source(&self, source: &EnvironmentConfig, _: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.other_registry(&source.registry).await
-    }
-
-    async fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error> {
-        let mut registries = self.registries.lock().unwrap_or_else(PoisonError::into_inner);
-        if let Some(registry) = registries.get(authority) {
-            return Ok(Arc::<HttpRegistry>::clone(registry));
-        }
-        let credentials = match &self.docker_config {
-            Some(file) => docker_config::credentials(file, authority)?,
-            None => Credentials::Anonymous,
+    async fn source(&self, source: &EnvironmentConfig, target: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
+        let reader = |aws: &Aws| match (&aws.pull_role, &target.aws) {
+            (Some(role), _) => identity(aws, Some(role)),
+            (None, Some(target)) => identity(target, target.role.as_ref()),
+            // A target outside AWS has no role to read under.
+            (None, None) => identity(aws, aws.role.as_ref()),
         };
-        let registry = HttpRegistry::new(authority, &credentials, self.limits)
-            .map_err(|source| Error::RawRegistry { registry: authority.to_string(), source })?;
-        let registry = Arc::new(registry);
-        registries.insert(authority.clone(), Arc::clone(&registry));
-        Ok(registry)
+        self.open(Way::to(source, Access::Read, reader)).await
+    }
+
+    async fn other_registry(&self, authority: &Authority, repository: &Repository) -> Result<Arc<dyn Registry>, Error> {
+        let (authority, repository) = (authority.clone(), Some(repository.clone()));
+        self.open(Way::Docker(Docker { authority, repository, token_hosts: Vec::new() })).await
     }
 
     fn azure_devops(&self, project: &config::AzureDevOps) -> Result<Arc<dyn AzureDevOps>, Error> {

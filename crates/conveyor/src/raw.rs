@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome, act,
-    config::{self, Config},
+    config::{self, Config, EnvironmentConfig},
     ecr,
 };
 
@@ -43,8 +43,8 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         return Err(Error::NoTag { destination: destination.clone() });
     };
     guard(destination, copy.ledger, account).await?;
-    let from = copy.connect.other_registry(&source.registry).await?;
-    let to = copy.connect.other_registry(&destination.registry).await?;
+    let from = copy.connect.other_registry(&source.registry, &source.repository).await?;
+    let to = copy.connect.other_registry(&destination.registry, &destination.repository).await?;
     let what = || format!("{source} to {destination}");
     let failed = |failure| Error::Copy { what: what(), source: failure };
     let digest = pin(&*from, source).await?;
@@ -90,7 +90,7 @@ async fn guard(
     ledger: Option<(&dyn Remote, &Branch)>,
     account: &mut Account,
 ) -> Result<(), Error> {
-    let ecr = ecr::account_of(&destination.registry);
+    let ecr = ecr::place_of(&destination.registry).map(|(account, _)| account);
     let Some((ledger, branch)) = ledger else {
         return if ecr.is_none() { Ok(()) } else { Err(Error::UnknownEcr { destination: destination.clone() }) };
     };
@@ -102,7 +102,11 @@ async fn guard(
         let rule = "it does not tell its account; write ACCOUNT.dkr.ecr.REGION.amazonaws.com".to_owned();
         return Err(Error::Argument { argument: destination.registry.to_string(), rule });
     }
-    match config.environments.values().find(|environment| are_one(&environment.registry, &destination.registry)) {
+    let guarded = |environment: &&EnvironmentConfig| {
+        are_one(&environment.registry, &destination.registry)
+            || environment.aws.as_ref().is_some_and(|aws| ecr == Some(aws.account.as_str()))
+    };
+    match config.environments.values().find(guarded) {
         Some(environment) => {
             let (destination, environment) = (destination.clone(), environment.name.clone());
             Err(Error::GuardedRegistry { destination, environment })
@@ -111,11 +115,8 @@ async fn guard(
     }
 }
 
-/// Whether two names may lead to one registry: those of one ECR account, and those of one port of this machine.
+/// Whether two names may lead to one registry: those of one port of this machine, say.
 fn are_one(one: &Authority, other: &Authority) -> bool {
-    if let (Some(one), Some(other)) = (ecr::account_of(one), ecr::account_of(other)) {
-        return one == other;
-    }
     let plain_http = |registry: &Authority| registry.is_loopback().then(|| registry.port().unwrap_or(80));
     plain_http(one).is_some_and(|port| plain_http(other) == Some(port))
         || Origin::for_registry(one) == Origin::for_registry(other)

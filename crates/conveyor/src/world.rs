@@ -5,7 +5,7 @@ use azure_devops::AzureDevOps;
 use jiff::Timestamp;
 use ledger::Remote;
 use registry_copy::Registry;
-use release::{Actor, Authority, RunId};
+use release::{Actor, Authority, Repository, RunId};
 use tokio::time::Instant;
 
 use crate::{
@@ -70,11 +70,12 @@ pub trait Connect: Send + Sync {
     /// Credentials that cannot be read.
     async fn source(&self, source: &EnvironmentConfig, target: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
 
-    /// A registry that no environment names, for a copy between two references.
+    /// A registry that no environment names, for a copy from or to one of its repositories: credentials may be for that
+    /// one alone.
     ///
     /// # Errors
     /// Credentials that cannot be read.
-    async fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error>;
+    async fn other_registry(&self, authority: &Authority, repository: &Repository) -> Result<Arc<dyn Registry>, Error>;
 
     /// The Azure DevOps project.
     ///

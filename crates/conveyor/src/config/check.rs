@@ -1,7 +1,7 @@
 use std::{collections::BTreeMap, ops::Range, str::FromStr, time::Duration};
 
 use ledger::RepoPath;
-use release::{Authority, Environment, ParseError};
+use release::{Environment, ParseError};
 use serde_yaml::Value;
 use url::Url;
 
@@ -9,7 +9,6 @@ use super::{
     AppConfig, AzureDevOps, Config, ConfigError, DEFAULT_MAX_AGE, EnvironmentConfig, LedgerPlace, Place, PolicyConfig,
     Sync, raw, unreadable,
 };
-use crate::ecr;
 
 pub(super) fn parse(bytes: &[u8]) -> Result<Config, ConfigError> {
     let text = unreadable::text(bytes)?;
@@ -86,7 +85,7 @@ impl Check<'_> {
     }
 
     /// A server's URL: https, or http on loopback, with no user, query or fragment.
-    fn url(&self, keys: &[&str], text: &str) -> Result<Url, ConfigError> {
+    pub(super) fn url(&self, keys: &[&str], text: &str) -> Result<Url, ConfigError> {
         let url: Option<Url> = text.parse().ok().filter(|url: &Url| {
             let plain = url.query().is_none() && url.fragment().is_none();
             let nobody = url.username().is_empty() && url.password().is_none();
@@ -120,24 +119,11 @@ impl Check<'_> {
     fn environment(&self, name: &Environment, raw: &raw::EnvironmentEntry) -> Result<EnvironmentConfig, ConfigError> {
         let at = |key: &'static str| ["environments", name.as_str(), key];
         self.chain(name.as_str())?;
-        if let Some(account) = &raw.account
-            && !(account.len() == 12 && account.bytes().all(|b| b.is_ascii_digit()))
-        {
-            let message = format!("{account:?} is not an AWS account");
-            return Err(self.error(&at("account"), message, "write its 12 digits in quotes"));
-        }
-        if let (Some(role), account) = (&raw.role, &raw.account) {
-            let of = role.strip_prefix("arn:").and_then(|rest| rest.split(':').nth(3));
-            if of.is_none() || of != account.as_deref() {
-                let message = format!("the role is not one of account {}", account.as_deref().unwrap_or("(none)"));
-                let help = format!("write arn:aws:iam::{}:role/…", account.as_deref().unwrap_or("ACCOUNT"));
-                return Err(self.error(&at("role"), message, help));
-            }
-        }
         if raw.sync == Sync::Manual && raw.approval.required == 0 {
             let help = "write `approval: { required: 1, group: \"GUID\" }`, or `sync: auto`";
             return Err(self.error(&at("sync"), format!("{name} is synced by hand but nobody must approve"), help));
         }
+        let (registry, aws) = self.registry(name, raw)?;
         Ok(EnvironmentConfig {
             name: name.clone(),
             promotes_from: raw
@@ -145,7 +131,9 @@ impl Check<'_> {
                 .as_deref()
                 .map(|from| self.word(&at("promotes_from"), from))
                 .transpose()?,
-            registry: self.registry(name, raw)?,
+            registry,
+            aws,
+            token_hosts: self.token_hosts()?,
             mutable_tags_accepted: raw.registry.as_ref().is_some_and(|registry| registry.mutable_tags.is_some()),
             sync: raw.sync,
             stage: raw.stage.clone(),
@@ -176,37 +164,6 @@ impl Check<'_> {
             place = source;
         }
         Ok(())
-    }
-
-    fn registry(&self, name: &Environment, raw: &raw::EnvironmentEntry) -> Result<Authority, ConfigError> {
-        let at = |keys: &[&'static str]| [&["environments", name.as_str()], keys].concat();
-        if let Some(registry) = &raw.registry {
-            let keys = at(&["registry", "url"]);
-            let url = self.url(&keys, &registry.url)?;
-            let rest = registry.url.strip_prefix(url.scheme()).and_then(|rest| rest.strip_prefix("://"));
-            let authority: Option<Authority> = rest.and_then(|rest| rest.trim_end_matches('/').parse().ok());
-            let of = authority.as_ref().and_then(ecr::account_of);
-            if let (Some(of), Some(account)) = (of, &raw.account)
-                && of != account
-            {
-                let message = format!("the registry is account {of}'s, not account {account}'s");
-                return Err(self.error(&keys, message, "name this account's registry, or leave `registry` out"));
-            }
-            return authority.filter(|authority| authority.is_loopback() == (url.scheme() == "http")).ok_or_else(
-                || {
-                    let help = "write https://HOST[:PORT], or http://127.0.0.1:PORT on loopback, without a path";
-                    self.error(&keys, format!("{:?} is not a registry's URL", registry.url), help)
-                },
-            );
-        }
-        let (Some(account), Some(region)) = (&raw.account, &raw.region) else {
-            let help = "write `account` and `region`, or `registry: { url: … }`";
-            return Err(self.error(&at(&[]), format!("{name} has no registry"), help));
-        };
-        let suffix = if region.starts_with("cn-") { ".cn" } else { "" };
-        format!("{account}.dkr.ecr.{region}.amazonaws.com{suffix}").parse().map_err(|_| {
-            self.error(&at(&["region"]), format!("{region:?} is not an AWS region"), "write one such as ap-southeast-2")
-        })
     }
 
     fn approval(

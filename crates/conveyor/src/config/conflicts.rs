@@ -16,9 +16,13 @@ impl Check<'_> {
     }
 
     fn registries(&self, config: &Config) -> Result<(), ConfigError> {
-        let environments = config.environments.values();
-        let claims = environments.map(|environment| (server(&environment.registry), environment.name.as_str()));
-        let Some((registry, names)) = twice(claims) else { return Ok(()) };
+        let environments = || config.environments.values();
+        let hosts = environments().map(|environment| (server(&environment.registry), environment.name.as_str()));
+        let accounts = environments().filter_map(|environment| {
+            let aws = environment.aws.as_ref()?;
+            Some((format!("of account {} in {}", aws.account, aws.region), environment.name.as_str()))
+        });
+        let Some((registry, names)) = twice(hosts).or_else(|| twice(accounts)) else { return Ok(()) };
         let at = |name| {
             let named = self.raw.environments.get(name).is_some_and(|entry| entry.registry.is_some());
             let place: &[&str] = if named { &["registry", "url"] } else { &["account"] };

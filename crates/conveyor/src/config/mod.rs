@@ -1,5 +1,6 @@
 //! conveyor.yaml: read from the Ledger's head, checked once, then data.
 
+mod aws;
 mod check;
 mod conflicts;
 mod error;
@@ -8,6 +9,8 @@ mod unreadable;
 
 use std::{collections::BTreeMap, time::Duration};
 
+use ::aws::{AccountId, Endpoints, Region, RoleArn};
+use guarded_http::Origin;
 use ledger::{Branch, KeyPath, LedgerUrl, RepoPath};
 use policy::RuleId;
 use release::{App, Authority, Environment, Repository};
@@ -68,6 +71,10 @@ pub struct EnvironmentConfig {
     pub promotes_from: Option<Environment>,
     /// Its registry.
     pub registry: Authority,
+    /// The account whose ECR that is; none where it is another registry.
+    pub aws: Option<Aws>,
+    /// Servers beside the registry that may be sent its credentials, to give a token for them.
+    pub token_hosts: Vec<Origin>,
     /// Whether a registry that cannot promise immutable tags is accepted.
     pub mutable_tags_accepted: bool,
     /// Whether the cluster follows by itself.
@@ -76,6 +83,21 @@ pub struct EnvironmentConfig {
     pub stage: Option<String>,
     /// Who must approve.
     pub approval: policy::ApprovalParameters,
+}
+
+/// The AWS account whose ECR an environment's registry is.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Aws {
+    /// The account.
+    pub account: AccountId,
+    /// The region.
+    pub region: Region,
+    /// The role that is assumed to change something, one of the account; none: the credentials are the account's own.
+    pub role: Option<RoleArn>,
+    /// The role that is assumed to read from here, one of the account; none: whoever reads does so under its own.
+    pub pull_role: Option<RoleArn>,
+    /// Other servers than AWS's own.
+    pub endpoints: Endpoints,
 }
 
 /// One app.

@@ -31,6 +31,21 @@ pub(super) struct Raw {
     /// Rules beyond the safety rules.
     #[serde(default)]
     pub(super) policy: Policy,
+    /// Other servers than AWS's own.
+    #[serde(default)]
+    pub(super) endpoints: Endpoints,
+    /// Servers beside the registries that may be sent a registry's credentials, to give a token for them.
+    #[serde(default)]
+    pub(super) token_hosts: Vec<String>,
+}
+
+#[derive(Debug, Default, Deserialize, JsonSchema)]
+#[serde(expecting = "a mapping")]
+pub(super) struct Endpoints {
+    /// The server of AWS STS.
+    pub(super) sts: Option<String>,
+    /// The server of the Amazon ECR API, which is another than the registry.
+    pub(super) ecr: Option<String>,
 }
 
 #[derive(Debug, Deserialize, JsonSchema)]
@@ -65,6 +80,8 @@ pub(super) struct EnvironmentEntry {
     pub(super) region: Option<String>,
     /// The role that is assumed in the account.
     pub(super) role: Option<String>,
+    /// The role that is assumed in the account to read from here; the next environment's `role` where there is none.
+    pub(super) pull_role: Option<String>,
     /// A registry other than the account's ECR.
     pub(super) registry: Option<Registry>,
     /// Whether Argo CD reconciles by itself or waits for a person.
@@ -81,6 +98,9 @@ pub(super) struct EnvironmentEntry {
 pub(super) struct Registry {
     /// `https://HOST`, or `http://127.0.0.1:PORT` on loopback.
     pub(super) url: String,
+    /// The host speaks for the account's ECR: a VPC endpoint or a proxy with a name of its own.
+    #[serde(default)]
+    pub(super) ecr: bool,
     /// `detect-only`: the registry cannot promise immutable tags, and that is accepted.
     pub(super) mutable_tags: Option<MutableTags>,
 }
@@ -202,6 +222,7 @@ pub(super) const KNOWN_KEYS: &[(&[&str], &[&str])] = &[
     ),
     (&["ledger"], &["url", "branch"]),
     (&["azure_devops"], &["organization", "project", "url"]),
+    (&["endpoints"], &["sts", "ecr", "ssm"]),
     (&["apps", "*"], &["repository", "build_definition", "release_definition", "branches", "ledger", "ec2"]),
     (&["apps", "*", "ledger"], &["manifest", "key", "argocd"]),
 ];

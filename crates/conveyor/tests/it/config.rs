@@ -173,7 +173,7 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "    approvals:",
         22,
         "environments.prod: unknown field `approvals`, expected one of `promotes_from`, `account`, `region`, `role`, \
-         `registry`, `sync`, `stage`, `approval`",
+         `pull_role`, `registry`, `sync`, `stage`, `approval`",
     ),
     (
         "account: \"333333333333\"",
@@ -182,9 +182,10 @@ const BAD: &[(&str, &str, usize, &str)] = &[
         "dev and prod share the registry 111111111111.dkr.ecr.ap-southeast-2.amazonaws.com",
     ),
     (
-        "https://registry.example",
-        "https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com:443",
-        13,
+        "registry: { url: \"https://registry.example\"",
+        "account: \"111111111111\"\n    region: ap-southeast-2\n    \
+         registry: { url: \"https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com:443\"",
+        15,
         "dev and qa share the registry 111111111111.dkr.ecr.ap-southeast-2.amazonaws.com",
     ),
     (
@@ -238,12 +239,12 @@ fn with_api(repository: &str, manifest: &str, key: &str) -> String {
     with("policy:\n", &(app + "policy:\n"))
 }
 
-fn bad(text: &str) -> ConfigError {
+pub(crate) fn bad(text: &str) -> ConfigError {
     Config::parse(text.as_bytes()).expect_err(text)
 }
 
 /// The good file with something else in the one place where it says `from`.
-fn with(from: &str, to: &str) -> String {
+pub(crate) fn with(from: &str, to: &str) -> String {
     assert_eq!(GOOD.matches(from).count(), 1, "{from}");
     GOOD.replacen(from, to, 1)
 }

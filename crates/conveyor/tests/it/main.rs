@@ -9,6 +9,7 @@
 )]
 
 mod config;
+mod config_aws;
 mod config_noise;
 mod image;
 mod machine;

@@ -396,16 +396,18 @@ impl Servers {
 #[async_trait]
 impl Connect for Servers {
     async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.other_registry(&environment.registry).await
+        let of = format!("{}.example", environment.name);
+        assert_eq!(environment.registry.to_string(), of);
+        let named = ENVIRONMENTS.iter().position(|name| *name == environment.name.as_str()).unwrap();
+        Ok(Arc::<Faulty<InMemory>>::clone(&self.registries[named]))
     }
 
     async fn source(&self, source: &EnvironmentConfig, _: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.other_registry(&source.registry).await
+        Connect::registry(self, source).await
     }
 
-    async fn other_registry(&self, authority: &Authority) -> Result<Arc<dyn Registry>, Error> {
-        let named = ENVIRONMENTS.iter().position(|name| format!("{name}.example") == authority.to_string()).unwrap();
-        Ok(Arc::<Faulty<InMemory>>::clone(&self.registries[named]))
+    async fn other_registry(&self, authority: &Authority, _: &release::Repository) -> Result<Arc<dyn Registry>, Error> {
+        panic!("{authority} is no environment's")
     }
 
     fn azure_devops(&self, _: &config::AzureDevOps) -> Result<Arc<dyn AzureDevOps>, Error> {

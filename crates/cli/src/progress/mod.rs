@@ -1,0 +1,224 @@
+//! Tells on stderr how a copy goes on: with bars on a terminal, with a line now and then elsewhere, and with an Azure
+//! DevOps agent's own commands where one listens.
+
+mod bars;
+
+use std::{
+    collections::BTreeMap,
+    convert::Infallible,
+    io::{self, Write},
+    sync::{Mutex, MutexGuard, PoisonError},
+    time::Duration,
+};
+
+use conveyor::{
+    Error,
+    guarded_http::HttpError,
+    registry_copy::{CopyError, Observer},
+    release::Digest,
+};
+use tokio::time::Instant;
+
+use self::bars::Bars;
+use crate::{agent, flags::Common, untrusted::untrusted};
+
+/// Between two lines about one copy, or about one kind of failure.
+const PAUSE: Duration = Duration::from_secs(30);
+
+/// Between two looks at how far it is.
+const BEAT: Duration = Duration::from_secs(1);
+
+/// How a copy goes on, as people see it.
+#[derive(Debug)]
+pub(crate) struct Progress {
+    quiet: bool,
+    verbose: bool,
+    on_an_agent: bool,
+    state: Mutex<State>,
+}
+
+#[derive(Debug)]
+struct State {
+    bars: Option<Bars>,
+    copy: Option<Copying>,
+    began: Instant,
+    /// When it was last told how far it is.
+    told: Instant,
+    /// When a failure was last told.
+    failed: Option<Instant>,
+}
+
+/// One copy.
+#[derive(Debug)]
+struct Copying {
+    /// What is to be moved.
+    bytes: u64,
+    moved: u64,
+    /// Of the blobs that are under way, what has moved of each.
+    running: BTreeMap<Digest, u64>,
+    /// What the agent was last told.
+    percent: Option<u64>,
+}
+
+impl Progress {
+    /// `bars`: stderr is a terminal that can show them.
+    pub(crate) fn new(flags: &Common, on_an_agent: bool, bars: bool) -> Self {
+        let now = Instant::now();
+        let bars = (bars && !flags.quiet && !on_an_agent).then(Bars::new);
+        let state = Mutex::new(State { bars, copy: None, began: now, told: now, failed: None });
+        Self { quiet: flags.quiet, verbose: flags.verbose, on_an_agent, state }
+    }
+
+    /// Goes on telling how far it is, also while nothing moves.
+    pub(crate) async fn beat(&self) -> Infallible {
+        loop {
+            tokio::time::sleep(BEAT).await;
+            let mut state = self.state();
+            if let Some(bars) = &mut state.bars {
+                bars.tick();
+            } else if !self.quiet && state.told.elapsed() >= PAUSE {
+                state.told = Instant::now();
+                let line = state.line();
+                state.say(&line);
+            }
+            if self.on_an_agent
+                && !self.quiet
+                && let Some(percent) = state.copy.as_mut().and_then(Copying::new_percent)
+            {
+                state.write(&agent::command("task.setprogress", &[("value", &percent.to_string())], "copying"));
+            }
+        }
+    }
+
+    /// A request is sent again, in `pause`.
+    pub(crate) fn repeated(&self, because: &HttpError, _: Duration) {
+        self.failed(&because);
+    }
+
+    /// Nothing follows but the result.
+    pub(crate) fn finish(&self) {
+        self.end(&mut self.state());
+    }
+
+    fn end(&self, state: &mut State) {
+        if let Some(bars) = &mut state.bars {
+            bars.clear();
+        }
+        if state.copy.take().is_some() && self.on_an_agent && !self.quiet {
+            state.write(agent::END_GROUP);
+        }
+    }
+
+    /// The first failure is told at once, so that nobody waits for what a look would mend.
+    fn failed(&self, because: &dyn std::error::Error) {
+        let mut state = self.state();
+        if self.verbose || state.failed.is_none_or(|told| told.elapsed() >= PAUSE) {
+            state.failed = Some(Instant::now());
+            self.say(&state, &format!("trying again: {}", conveyor::chain(because)));
+        }
+    }
+
+    fn say(&self, state: &State, line: &str) {
+        if !self.quiet {
+            state.say(line);
+        }
+    }
+
+    fn state(&self) -> MutexGuard<'_, State> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn say(&self, line: &str) {
+        self.write(&untrusted(line));
+    }
+
+    fn write(&self, line: &str) {
+        let write = || drop(writeln!(io::stderr(), "{line}"));
+        match &self.bars {
+            Some(bars) => bars.aside(write),
+            None => write(),
+        }
+    }
+
+    fn line(&self) -> String {
+        match &self.copy {
+            Some(copy) => format!("copied {} of {}", mebibytes(copy.moved), mebibytes(copy.bytes)),
+            None => format!("at work for {} s", self.began.elapsed().as_secs()),
+        }
+    }
+}
+
+impl Copying {
+    /// How far it is in percent, where that has not been told.
+    fn new_percent(&mut self) -> Option<u64> {
+        let percent = (self.moved * 100).checked_div(self.bytes)?.min(100);
+        (self.percent.replace(percent) != Some(percent)).then_some(percent)
+    }
+}
+
+impl Observer for Progress {
+    fn planned(&self, blobs: u64, bytes: u64) {
+        let mut state = self.state();
+        self.end(&mut state);
+        let line = format!("copying {blobs} blobs, {}", mebibytes(bytes));
+        if blobs == 0 {
+            return;
+        }
+        match &mut state.bars {
+            Some(bars) => bars.begin(bytes),
+            None if self.on_an_agent && !self.quiet => state.write(&agent::group(&line)),
+            None => self.say(&state, &line),
+        }
+        state.told = Instant::now();
+        state.copy = Some(Copying { bytes, moved: 0, running: BTreeMap::new(), percent: None });
+    }
+
+    fn moved(&self, blob: &Digest, bytes: u64) {
+        let State { copy: Some(copy), bars, .. } = &mut *self.state() else { return };
+        copy.moved += bytes;
+        let moved = copy.running.entry(*blob).or_default();
+        *moved += bytes;
+        if let Some(bars) = bars {
+            bars.moved(blob, *moved, copy.moved);
+        }
+    }
+
+    fn restarted(&self, blob: &Digest, because: &CopyError) {
+        let mut state = self.state();
+        let State { copy, bars, .. } = &mut *state;
+        if let Some(copy) = copy {
+            copy.moved -= copy.running.remove(blob).unwrap_or_default();
+            if let Some(bars) = bars {
+                bars.ended(blob);
+            }
+        }
+        self.say(&state, &format!("again from its start: {blob}: {}", conveyor::chain(because)));
+    }
+
+    fn stored(&self, blob: &Digest) {
+        let mut state = self.state();
+        let State { copy, bars, .. } = &mut *state;
+        if let Some(copy) = copy {
+            copy.running.remove(blob);
+        }
+        if let Some(bars) = bars {
+            bars.ended(blob);
+        }
+        if self.verbose {
+            state.say(&format!("stored {blob}"));
+        }
+    }
+}
+
+impl conveyor::Observer for Progress {
+    fn again(&self, because: &Error, _: Duration) {
+        self.failed(because);
+    }
+}
+
+fn mebibytes(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
+}
