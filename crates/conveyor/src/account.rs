@@ -32,7 +32,9 @@ pub struct Account {
 impl Account {
     /// Warns of what the source lists and does not have: a signature that was deleted, say.
     pub(crate) fn warn_of_dangling(&mut self, copied: &CopyAccount) {
-        if let Some(dangling) = copied.transfer.as_ref().map(|transfer| transfer.dangling).filter(|count| *count > 0) {
+        if let Some(dangling) =
+            copied.transfer.as_ref().map(|transfer| transfer.dangling.len()).filter(|count| *count > 0)
+        {
             let source = &copied.source;
             self.warn(format!("{source}: {dangling} referrers are listed there and gone, so they were left out"));
         }

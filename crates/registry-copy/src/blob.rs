@@ -1,105 +1,175 @@
 //! Moves one blob, and begins again with that blob alone when its transfer breaks.
 
-use std::time::Duration;
+use std::{
+    future::poll_fn,
+    ptr,
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
+    task::{Poll, Waker},
+    time::Duration,
+};
 
 use bytes::Bytes;
-use futures_util::{StreamExt, stream};
+use futures_util::{StreamExt, TryStreamExt, stream, task::AtomicWaker};
+use guarded_http::StatusCode;
 use tokio::{
-    sync::mpsc::{UnboundedReceiver, UnboundedSender, unbounded_channel},
+    sync::oneshot::{self, Receiver},
     time::timeout,
 };
 
 use crate::{Chunks, CopyError, Descriptor, Observer, RegistryError, checked::checked, retry::Backoff, side::Side};
 
-/// Reads a blob from one side and stores it at the other.
-///
-/// Wrong bytes are read once more, cleanly; wrong again, they are an error.
-pub(crate) async fn move_blob(
-    from: Side<'_>,
-    to: Side<'_>,
-    blob: &Descriptor,
-    stall: Duration,
-    observer: &dyn Observer,
-) -> Result<(), CopyError> {
-    let mut backoff = Backoff::until(to.deadline);
-    let mut read_again = false;
-    loop {
-        let Err(error) = try_to_move(from, to, blob, stall, observer).await else {
-            observer.stored(&blob.digest);
-            return Ok(());
-        };
-        let wrong_bytes = matches!(error, CopyError::Source(_)) && error.is_integrity();
-        let again = error.is_retryable() || (wrong_bytes && !read_again);
-        read_again |= wrong_bytes;
-        if !again || !backoff.wait().await {
-            return Err(error);
+/// Moves blobs from one side to the other.
+#[derive(Clone, Copy)]
+pub(crate) struct Mover<'a> {
+    pub(crate) from: Side<'a>,
+    pub(crate) to: Side<'a>,
+    pub(crate) stall: Duration,
+    pub(crate) observer: &'a dyn Observer,
+}
+
+/// How a blob came to be at the destination.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Moved {
+    /// Its bytes were sent.
+    Copied,
+    /// The registry took it from another repository of its own.
+    Mounted,
+    /// It was there.
+    Present,
+}
+
+impl Mover<'_> {
+    /// Makes a blob available at the destination, by mounting it where that may do. With `ahead` the source is asked
+    /// for it before the destination wants the bytes.
+    pub(crate) async fn obtain(&self, blob: &Descriptor, ahead: bool) -> Result<Moved, CopyError> {
+        // Two registries that are one object are one registry; nothing else is sure to be.
+        let same = ptr::addr_eq(self.from.registry, self.to.registry);
+        let mounted = same && self.to.mount(self.from.repository, blob).await?;
+        let moved = if mounted { Moved::Mounted } else { self.send(blob, ahead).await? };
+        self.observer.stored(&blob.digest);
+        Ok(moved)
+    }
+
+    /// Offers a blob to the destination, and reads it from the source where it is wanted.
+    ///
+    /// Wrong bytes are read once more, cleanly; wrong again, they are an error. So is an upload session that the
+    /// destination forgets twice.
+    async fn send(&self, blob: &Descriptor, ahead: bool) -> Result<Moved, CopyError> {
+        let mut backoff = Backoff::until(self.to.deadline);
+        let (mut read_again, mut reopened) = (false, false);
+        let mut moved = Moved::Present;
+        loop {
+            let (polled, ended) = self.try_to_send(blob, ahead).await;
+            if polled {
+                moved = Moved::Copied;
+            }
+            let Err(error) = ended else { return Ok(moved) };
+            let again = if is_wrong_bytes(&error) {
+                !std::mem::replace(&mut read_again, true)
+            } else if is_forgotten_session(&error) {
+                !std::mem::replace(&mut reopened, true)
+            } else {
+                error.is_retryable()
+            };
+            if !again || !backoff.wait().await {
+                return Err(error);
+            }
+            self.observer.restarted(&blob.digest, &error);
         }
-        observer.restarted(&blob.digest, &error);
+    }
+
+    /// Also tells whether the destination asked for bytes.
+    async fn try_to_send(&self, blob: &Descriptor, ahead: bool) -> (bool, Result<(), CopyError>) {
+        let flow = Arc::new(Flow::default());
+        let (give, given) = oneshot::channel();
+        let chunks = reported(checked(blob, opened(given, Arc::clone(&flow), self.stall)), Arc::clone(&flow));
+        let mut put = self.to.registry.put_blob(self.to.repository, blob, chunks);
+        let mut opening = Some((self.from.registry.blob(self.from.repository, blob), give));
+        let stored = poll_fn(|context| {
+            flow.wake(context.waker());
+            if let Some((open, _)) = opening.as_mut().filter(|_| ahead || flow.wanted())
+                && let Poll::Ready(source) = open.as_mut().poll(context)
+                && let Some((_, give)) = opening.take()
+            {
+                // Nobody takes it where the destination has answered without it.
+                drop(give.send(source));
+            }
+            let stored = put.as_mut().poll(context);
+            match flow.take_moved() {
+                0 => {}
+                bytes => self.observer.moved(&blob.digest, bytes),
+            }
+            stored
+        })
+        .await;
+        // Whatever the destination made of a stream that broke, the cause is the source's.
+        let ended = match flow.failure() {
+            Some(error) => Err(CopyError::Source(error)),
+            None => stored.map_err(CopyError::Destination),
+        };
+        (flow.wanted(), ended)
     }
 }
 
-async fn try_to_move(
-    from: Side<'_>,
-    to: Side<'_>,
-    blob: &Descriptor,
-    stall: Duration,
-    observer: &dyn Observer,
-) -> Result<(), CopyError> {
-    let chunks = from.registry.blob(from.repository, blob).await.map_err(CopyError::Source)?;
-    let (sender, mut news) = unbounded_channel();
-    let chunks = reported(checked(blob, impatient(chunks, stall)), sender);
-    let mut put = to.registry.put_blob(to.repository, blob, chunks);
-    let mut failure = None;
-    let stored = loop {
-        tokio::select! {
-            biased;
-            Some(news) = news.recv() => note(news, blob, observer, &mut failure),
-            stored = &mut put => break stored,
-        }
+fn is_wrong_bytes(error: &CopyError) -> bool {
+    matches!(error, CopyError::Source(_)) && error.is_integrity()
+}
+
+fn is_forgotten_session(error: &CopyError) -> bool {
+    matches!(error, CopyError::Destination(RegistryError::Http(error)) if error.status() == Some(StatusCode::NOT_FOUND))
+}
+
+/// What the stream, which the destination's connection may poll in another task, tells of itself.
+#[derive(Default)]
+struct Flow {
+    wanted: AtomicBool,
+    moved: AtomicU64,
+    failure: Mutex<Option<RegistryError>>,
+    listener: AtomicWaker,
+}
+
+impl Flow {
+    fn wake(&self, waker: &Waker) {
+        self.listener.register(waker);
+    }
+
+    fn want(&self) {
+        self.wanted.store(true, Ordering::Release);
+        self.listener.wake();
+    }
+
+    fn wanted(&self) -> bool {
+        self.wanted.load(Ordering::Acquire)
+    }
+
+    fn pass(&self, bytes: u64) {
+        self.moved.fetch_add(bytes, Ordering::Relaxed);
+        self.listener.wake();
+    }
+
+    fn take_moved(&self) -> u64 {
+        self.moved.swap(0, Ordering::Relaxed)
+    }
+
+    fn fail(&self, error: RegistryError) {
+        *self.failure.lock().unwrap_or_else(PoisonError::into_inner) = Some(error);
+    }
+
+    fn failure(&self) -> Option<RegistryError> {
+        self.failure.lock().unwrap_or_else(PoisonError::into_inner).take()
+    }
+}
+
+/// The blob's bytes, asked for at the first poll.
+fn opened(given: Receiver<Result<Chunks, RegistryError>>, flow: Arc<Flow>, stall: Duration) -> Chunks {
+    let open = async move {
+        flow.want();
+        given.await.unwrap_or(Err(RegistryError::BrokenOff)).map(|chunks| impatient(chunks, stall))
     };
-    drop(put);
-    drain(&mut news, blob, observer, &mut failure);
-    // Whatever the destination made of a stream that broke, the cause is the source's.
-    match (failure, stored) {
-        (Some(error), _) => Err(CopyError::Source(error)),
-        (None, stored) => stored.map_err(CopyError::Destination),
-    }
-}
-
-enum News {
-    Moved(u64),
-    Failed(RegistryError),
-}
-
-fn note(news: News, blob: &Descriptor, observer: &dyn Observer, failure: &mut Option<RegistryError>) {
-    match news {
-        News::Moved(bytes) => observer.moved(&blob.digest, bytes),
-        News::Failed(error) => *failure = Some(error),
-    }
-}
-
-fn drain(
-    news: &mut UnboundedReceiver<News>,
-    blob: &Descriptor,
-    observer: &dyn Observer,
-    failure: &mut Option<RegistryError>,
-) {
-    while let Ok(news) = news.try_recv() {
-        note(news, blob, observer, failure);
-    }
-}
-
-/// Tells of each chunk, and keeps the source's error: the destination learns only that the bytes broke off.
-fn reported(chunks: Chunks, sender: UnboundedSender<News>) -> Chunks {
-    Box::pin(chunks.map(move |chunk| {
-        let (news, chunk) = match chunk {
-            Ok(chunk) => (News::Moved(chunk.len() as u64), Ok(chunk)),
-            Err(error) => (News::Failed(error), Err(RegistryError::BrokenOff)),
-        };
-        // Nobody listens only where the copy itself was dropped.
-        let _ = sender.send(news);
-        chunk
-    }))
+    Box::pin(stream::once(open).try_flatten())
 }
 
 /// The same bytes, or an error when none comes for as long as `stall`.
@@ -107,5 +177,19 @@ fn impatient(chunks: Chunks, stall: Duration) -> Chunks {
     Box::pin(stream::try_unfold(chunks, move |mut chunks| async move {
         let next = timeout(stall, chunks.next()).await.map_err(|_| RegistryError::Stalled { after: stall })?;
         Ok::<Option<(Bytes, Chunks)>, RegistryError>(next.transpose()?.map(|chunk| (chunk, chunks)))
+    }))
+}
+
+/// Tells of each chunk, and keeps the source's error: the destination learns only that the bytes broke off.
+fn reported(chunks: Chunks, flow: Arc<Flow>) -> Chunks {
+    Box::pin(chunks.map(move |chunk| match chunk {
+        Ok(chunk) => {
+            flow.pass(chunk.len() as u64);
+            Ok(chunk)
+        }
+        Err(error) => {
+            flow.fail(error);
+            Err(RegistryError::BrokenOff)
+        }
     }))
 }

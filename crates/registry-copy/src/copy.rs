@@ -1,16 +1,25 @@
-use std::{collections::BTreeSet, num::NonZeroUsize, ptr, time::Duration};
+use std::{
+    collections::BTreeSet,
+    num::NonZeroUsize,
+    pin::{Pin, pin},
+    time::Duration,
+};
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either, maybe_done, select, try_join},
+};
 use release::{Digest, Repository, Tag};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    CopyError, Descriptor, Observer, Put, Registry, RegistryError,
-    blob::move_blob,
-    plan::{Plan, Planner, waves},
+    CopyError, Descriptor, Manifest, Observer, Put, Registry, RegistryError,
+    blob::Mover,
+    pipeline::{Batch, Pipeline},
     put::{LOOKS, Putter},
     retry::Backoff,
     side::Side,
+    walk::{Found, Walker},
 };
 
 /// What is copied: one digest. A tag does not fit here; [`pin`] it first.
@@ -95,9 +104,16 @@ pub struct Transfer {
     /// Referrers that were stored.
     pub referrers: u64,
     /// Referrers that the source lists but does not have; they were left out.
-    pub dangling: u64,
+    pub dangling: Vec<Digest>,
     /// Non-distributable layers, which stay where their licence wants them.
     pub foreign: Vec<Digest>,
+}
+
+impl Transfer {
+    pub(crate) fn of(digest: Digest) -> Self {
+        let (dangling, foreign) = (Vec::new(), Vec::new());
+        Self { digest, manifests: 0, blobs: Blobs::default(), bytes: 0, referrers: 0, dangling, foreign }
+    }
 }
 
 /// Blobs, counted by what became of them.
@@ -161,44 +177,24 @@ struct Copying<'a> {
 
 impl Copying<'_> {
     async fn run(&self, digest: Digest, tag: &Tag) -> Result<Outcome, CopyError> {
-        let tagged = match self.to.resolve(tag).await? {
-            Some(held) if held != digest => return Ok(Outcome::TagHeld { by: held }),
-            held => held.is_some(),
+        let Self { from, to, options, observer } = *self;
+        let (root, tagged, listed) = match look(from, to, digest, tag, options).await? {
+            Looked::Held { by } => return Ok(Outcome::TagHeld { by }),
+            Looked::Settled => return Ok(Outcome::AlreadyPresent(Transfer::of(digest))),
+            Looked::Image { root, tagged, listed } => (root, tagged, listed),
         };
-        let jobs = self.options.jobs.get();
-        let planner = Planner { from: self.from, to: self.to, jobs, referrers: self.options.referrers };
-        let Plan { root, manifests, referrers, blobs, foreign, dangling, .. } = planner.plan(digest).await?;
-        // The root waits for its tag, unless that is there or a referrer lists the root as a part of its own.
-        let is_part = manifests.values().any(|manifest| manifest.children().iter().any(|child| child.digest == digest));
-        let mut stored: BTreeSet<Digest> = manifests.keys().copied().collect();
-        let waves = waves(manifests)?;
+        let mover = Mover { from, to, stall: options.stall, observer };
+        let putter = Putter::new(mover);
+        // What is there is asked for, for an offer would be a write.
+        let ask = to.registry.answers_in_bulk() || (tagged && options.thorough);
+        let mut walker = Walker::new(from, to, options);
+        let image = self.ask(walker.image(&root, tagged).await?, ask).await?;
+        let referrers = async { self.ask(walker.referrers(digest, listed.await?).await?, ask).await };
+        let pipeline = Pipeline::new(mover, &putter, options.jobs.get(), Transfer::of(digest));
+        let moves = pipeline.run(image, referrers).await?;
 
-        let (mut transfer, mut moved) = self.move_blobs(digest, blobs.into_values().collect()).await?;
-        transfer.foreign = foreign.into_iter().collect();
-        transfer.referrers = referrers.len() as u64;
-        transfer.dangling = dangling;
-        let putter = Putter::new(self.from, self.to, self.options.stall, self.observer);
-        for mut wave in waves {
-            wave.retain(|manifest| is_part || tagged || manifest.digest() != digest);
-            let puts = stream::iter(wave).map(|manifest| putter.put_untagged(manifest)).buffer_unordered(jobs);
-            puts.try_collect::<()>().await?;
-        }
-        let put = match root.as_ref().filter(|_| !tagged) {
-            Some(root) => Some(putter.put(root, Some(tag)).await?),
-            None => None,
-        };
-
-        let supplied = putter.into_supplied();
-        stored.extend(supplied.manifests);
-        transfer.manifests = stored.len() as u64;
-        for (blob, size) in supplied.blobs {
-            transfer.bytes += size;
-            if moved.insert(blob) {
-                // It was said to be there.
-                transfer.blobs.copied += 1;
-                transfer.blobs.present = transfer.blobs.present.saturating_sub(1);
-            }
-        }
+        let put = if tagged { None } else { Some(putter.put(&root, Some(tag)).await?) };
+        let transfer = moves.with(putter.into_supplied());
         match put {
             None => Ok(Outcome::AlreadyPresent(transfer)),
             Some(Put::Held(by)) if by != digest => Ok(Outcome::TagHeld { by }),
@@ -209,46 +205,15 @@ impl Copying<'_> {
         }
     }
 
-    /// Largest first, so that no long transfer begins when the others are done. Also returns which were moved.
-    async fn move_blobs(
-        &self,
-        digest: Digest,
-        mut blobs: Vec<Descriptor>,
-    ) -> Result<(Transfer, BTreeSet<Digest>), CopyError> {
-        let missing: BTreeSet<Digest> = self.to.missing(&blobs).await?.into_iter().collect();
-        let all = blobs.len();
-        blobs.retain(|blob| missing.contains(&blob.digest));
-        blobs.sort_by_key(|blob| std::cmp::Reverse(blob.size));
-        let mut counts = Blobs { present: (all - blobs.len()) as u64, ..Blobs::default() };
-        let planned = blobs.iter().map(|blob| blob.size).sum();
-        self.observer.planned(blobs.len() as u64, planned);
-
-        let mut moves = stream::iter(blobs).map(|blob| self.obtain(blob)).buffer_unordered(self.options.jobs.get());
-        let mut bytes = 0;
-        while let Some(moved) = moves.try_next().await? {
-            match moved {
-                Moved::Copied(size) => {
-                    counts.copied += 1;
-                    bytes += size;
-                }
-                Moved::Mounted => counts.mounted += 1,
-            }
+    /// Asks for the blobs, if that is wanted; those that are there need not be moved.
+    async fn ask(&self, mut found: Found, ask: bool) -> Result<Batch, CopyError> {
+        if !ask {
+            return Ok(Batch { found, present: 0, asked: false });
         }
-        Ok((
-            Transfer { digest, manifests: 0, blobs: counts, bytes, referrers: 0, dangling: 0, foreign: Vec::new() },
-            missing,
-        ))
-    }
-
-    async fn obtain(&self, blob: Descriptor) -> Result<Moved, CopyError> {
-        // Two registries that are one object are one registry; nothing else is sure to be.
-        let same = ptr::addr_eq(self.from.registry, self.to.registry);
-        if same && self.to.mount(self.from.repository, &blob).await? {
-            self.observer.stored(&blob.digest);
-            return Ok(Moved::Mounted);
-        }
-        move_blob(self.from, self.to, &blob, self.options.stall, self.observer).await?;
-        Ok(Moved::Copied(blob.size))
+        let missing: BTreeSet<Digest> = self.to.missing(&found.blobs).await?.into_iter().collect();
+        let all = found.blobs.len();
+        found.blobs.retain(|blob| missing.contains(&blob.digest));
+        Ok(Batch { present: (all - found.blobs.len()) as u64, found, asked: true })
     }
 
     async fn read_back(&self, expected: Digest, tag: &Tag) -> Result<(), CopyError> {
@@ -265,7 +230,60 @@ impl Copying<'_> {
     }
 }
 
-enum Moved {
-    Copied(u64),
-    Mounted,
+/// What is known before anything is walked.
+pub(crate) enum Looked<'a> {
+    /// The tag names this other digest.
+    Held { by: Digest },
+    /// The tag names the digest, and no more is asked.
+    Settled,
+    Image {
+        root: Manifest,
+        /// Whether the tag names it.
+        tagged: bool,
+        /// Its referrers at the source, which are on their way.
+        listed: BoxFuture<'a, Result<Vec<Descriptor>, CopyError>>,
+    },
+}
+
+/// Asks all that can be asked at once: the tag, the manifest and the list of its referrers. A tag that decides alone
+/// waits for nothing else.
+pub(crate) async fn look<'a>(
+    from: Side<'a>,
+    to: Side<'a>,
+    digest: Digest,
+    tag: &Tag,
+    options: &Options,
+) -> Result<Looked<'a>, CopyError> {
+    let is_enough = !options.thorough && !options.referrers;
+    let tagged = async {
+        match to.resolve(tag).await {
+            Ok(Some(by)) if by != digest => Err(Ok(Looked::Held { by })),
+            Ok(Some(_)) if is_enough => Err(Ok(Looked::Settled)),
+            Ok(held) => Ok(held.is_some()),
+            Err(error) => Err(Err(error)),
+        }
+    };
+    let wanted = options.referrers;
+    let list = async move { if wanted { from.referrers(digest).await } else { Ok(Vec::new()) } };
+    let mut list = maybe_done(list.boxed());
+    // The tag decides before any failure of the source.
+    let first = pin!(try_join(tagged, async { Ok(from.manifest(digest).await) }));
+    let first = match select(first, &mut list).await {
+        Either::Left((first, _)) => first,
+        Either::Right(((), first)) => first.await,
+    };
+    let (tagged, root) = match first {
+        Ok(first) => first,
+        Err(ended) => return ended,
+    };
+    let root = match root? {
+        Some(root) => root,
+        None if tagged => to.existing_manifest(digest).await?,
+        None => return Err(from.no_manifest(digest)),
+    };
+    let listed = async move {
+        (&mut list).await;
+        Pin::new(&mut list).take_output().unwrap_or(Ok(Vec::new()))
+    };
+    Ok(Looked::Image { root, tagged, listed: listed.boxed() })
 }

@@ -28,6 +28,14 @@ pub enum CopyError {
         /// The manifest.
         digest: Digest,
     },
+    /// The destination has a referrer, but does not list it, so that nobody finds it.
+    #[error("the destination took {referrer}, but does not list it among the referrers of {subject}")]
+    Unlisted {
+        /// The referrer.
+        referrer: Digest,
+        /// What it refers to.
+        subject: Digest,
+    },
     /// What is to be copied is no sensible image.
     #[error("the image is refused")]
     Graph(#[from] GraphError),
@@ -64,7 +72,7 @@ impl CopyError {
         match self {
             Self::Source(error) | Self::Destination(error) => error.is_retryable(),
             Self::Deadline => true,
-            Self::ReadBack { .. } | Self::Lost { .. } | Self::Graph(_) => false,
+            Self::ReadBack { .. } | Self::Lost { .. } | Self::Unlisted { .. } | Self::Graph(_) => false,
         }
     }
 
@@ -73,7 +81,7 @@ impl CopyError {
     pub fn is_integrity(&self) -> bool {
         match self {
             Self::Source(error) | Self::Destination(error) => error.is_integrity(),
-            Self::ReadBack { .. } | Self::Lost { .. } => true,
+            Self::ReadBack { .. } | Self::Lost { .. } | Self::Unlisted { .. } => true,
             Self::Graph(error) => matches!(error, GraphError::TwoSizes(_)),
             Self::Deadline => false,
         }

@@ -170,6 +170,14 @@ impl<R: Registry> Registry for Faulty<R> {
         self.call(Method::TagRule, self.inner.tag_rule(repository, tag)).await
     }
 
+    async fn cautions(&self, repository: &Repository, tag: &Tag) -> Result<Vec<String>, RegistryError> {
+        self.inner.cautions(repository, tag).await
+    }
+
+    fn answers_in_bulk(&self) -> bool {
+        self.inner.answers_in_bulk()
+    }
+
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
         let fault = self.begin(Method::Missing).await?;
         let answer = self.inner.missing(repository, blobs).await;

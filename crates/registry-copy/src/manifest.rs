@@ -256,6 +256,6 @@ fn known(name: &str) -> Result<&'static str, ManifestError> {
     found.ok_or_else(|| ManifestError::UnknownType(shown(name.as_bytes())))
 }
 
-fn is_image(media_type: &str) -> bool {
+pub(crate) fn is_image(media_type: &str) -> bool {
     [OCI_IMAGE, DOCKER_IMAGE].iter().any(|image| image.eq_ignore_ascii_case(media_type))
 }

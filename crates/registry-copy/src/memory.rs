@@ -16,6 +16,7 @@ use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule,
 /// Repositories have to be created first, as on ECR. Clones are the same registry. Each call is atomic.
 #[derive(Clone, Default)]
 pub struct InMemory {
+    bulk: bool,
     repositories: Arc<Mutex<BTreeMap<Repository, Contents>>>,
 }
 
@@ -32,6 +33,12 @@ impl InMemory {
     #[must_use]
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// The same registry, which from now on [answers in bulk](Registry::answers_in_bulk), as ECR does.
+    #[must_use]
+    pub fn answering_in_bulk(self) -> Self {
+        Self { bulk: true, ..self }
     }
 
     /// Creates a repository whose tags follow `rule`, or changes the rule of one.
@@ -121,6 +128,10 @@ impl Registry for InMemory {
         self.within(repository, |contents| Ok(contents.rule))
     }
 
+    fn answers_in_bulk(&self) -> bool {
+        self.bulk
+    }
+
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
         self.within(repository, |contents| {
             let absent = |blob: &&Descriptor| !contents.blobs.contains_key(&blob.digest);
@@ -146,7 +157,9 @@ impl Registry for InMemory {
     }
 
     async fn put_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Chunks) -> Result<(), RegistryError> {
-        self.within(repository, |_| Ok(()))?;
+        if self.within(repository, |contents| Ok(contents.blobs.contains_key(&blob.digest)))? {
+            return Ok(());
+        }
         let mut chunks = checked(blob, bytes);
         let mut whole = BytesMut::new();
         while let Some(chunk) = chunks.try_next().await? {

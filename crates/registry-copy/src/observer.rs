@@ -6,7 +6,8 @@ use crate::CopyError;
 ///
 /// The methods are called between awaits and must not block.
 pub trait Observer: Send + Sync {
-    /// This many blobs with this many bytes will be moved.
+    /// So many blobs with so many bytes will be moved where they are not there already. It may come again in one copy,
+    /// for referrers bring more: the numbers add up.
     fn planned(&self, blobs: u64, bytes: u64) {
         let _ = (blobs, bytes);
     }

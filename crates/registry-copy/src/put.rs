@@ -3,27 +3,18 @@
 use std::{
     collections::{BTreeMap, BTreeSet},
     sync::{Mutex, MutexGuard, PoisonError},
-    time::Duration,
 };
 
 use futures_util::{FutureExt, future::BoxFuture};
 use release::{Digest, Tag};
 
-use crate::{
-    CopyError, Manifest, Observer, Put, RegistryError,
-    blob::move_blob,
-    retry::Backoff,
-    side::{Side, Stored},
-};
+use crate::{CopyError, Manifest, Put, RegistryError, blob::Mover, retry::Backoff, side::Stored};
 
 /// How often it is looked for what was just stored: a registry may take a moment to show it.
 pub(crate) const LOOKS: usize = 5;
 
 pub(crate) struct Putter<'a> {
-    from: Side<'a>,
-    to: Side<'a>,
-    stall: Duration,
-    observer: &'a dyn Observer,
+    mover: Mover<'a>,
     supplied: Mutex<Supplied>,
 }
 
@@ -36,8 +27,8 @@ pub(crate) struct Supplied {
 }
 
 impl<'a> Putter<'a> {
-    pub(crate) fn new(from: Side<'a>, to: Side<'a>, stall: Duration, observer: &'a dyn Observer) -> Self {
-        Self { from, to, stall, observer, supplied: Mutex::default() }
+    pub(crate) fn new(mover: Mover<'a>) -> Self {
+        Self { mover, supplied: Mutex::default() }
     }
 
     /// Stores a manifest, and with it each part that the destination says it lacks, whatever it said of it before.
@@ -45,13 +36,14 @@ impl<'a> Putter<'a> {
     /// A part is supplied once in a copy. Where that does not help, the put is repeated until the deadline: some
     /// registries refuse for a moment what another client stores at the same time.
     pub(crate) async fn put(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, CopyError> {
-        let mut backoff = Backoff::until(self.to.deadline);
+        let to = self.mover.to;
+        let mut backoff = Backoff::until(to.deadline);
         loop {
-            let part = match self.to.put(manifest, tag).await? {
+            let part = match to.put(manifest, tag).await? {
                 Stored::Yes(put) => return Ok(put),
                 Stored::Lacks(part) => part,
             };
-            let missing = RegistryError::PartMissing { repository: self.to.repository.clone(), part };
+            let missing = RegistryError::PartMissing { repository: to.repository.clone(), part };
             let missing = CopyError::Destination(missing);
             if !self.supply(manifest, part, &missing).await? && !backoff.wait().await {
                 return Err(missing);
@@ -60,23 +52,43 @@ impl<'a> Putter<'a> {
     }
 
     /// Stores a manifest under its digest alone, and looks whether it is there.
-    pub(crate) async fn put_untagged(&self, manifest: Manifest) -> Result<(), CopyError> {
-        self.put(&manifest, None).await?;
+    pub(crate) async fn put_untagged(&self, manifest: &Manifest) -> Result<(), CopyError> {
+        self.put(manifest, None).await?;
         let digest = manifest.digest();
-        let mut backoff = Backoff::until(self.to.deadline);
+        let is_there = || async { Ok(self.mover.to.manifest(digest).await?.is_some()) };
+        if self.look(is_there).await? { Ok(()) } else { Err(CopyError::Lost { digest }) }
+    }
+
+    /// The same for a referrer, which has to be listed besides.
+    pub(crate) async fn put_referrer(&self, manifest: &Manifest) -> Result<(), CopyError> {
+        self.put_untagged(manifest).await?;
+        let Some(subject) = manifest.subject().map(|subject| subject.digest) else { return Ok(()) };
+        let referrer = manifest.digest();
+        let is_listed = || async {
+            let listed = self.mover.to.referrers(subject).await?;
+            Ok(listed.iter().any(|listed| listed.digest == referrer))
+        };
+        if self.look(is_listed).await? { Ok(()) } else { Err(CopyError::Unlisted { referrer, subject }) }
+    }
+
+    pub(crate) fn into_supplied(self) -> Supplied {
+        self.supplied.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    async fn look<Look>(&self, is_there: impl Fn() -> Look + Send) -> Result<bool, CopyError>
+    where
+        Look: Future<Output = Result<bool, CopyError>> + Send,
+    {
+        let mut backoff = Backoff::until(self.mover.to.deadline);
         for _ in 0..LOOKS {
-            if self.to.manifest(digest).await?.is_some() {
-                return Ok(());
+            if is_there().await? {
+                return Ok(true);
             }
             if !backoff.wait().await {
                 break;
             }
         }
-        Err(CopyError::Lost { digest })
-    }
-
-    pub(crate) fn into_supplied(self) -> Supplied {
-        self.supplied.into_inner().unwrap_or_else(PoisonError::into_inner)
+        Ok(false)
     }
 
     /// Moves a part of `manifest`; `false` when that was done before.
@@ -92,14 +104,14 @@ impl<'a> Putter<'a> {
                 if self.lock().blobs.insert(part, blob.size).is_some() {
                     return Ok(false);
                 }
-                self.observer.restarted(&part, because);
-                move_blob(self.from, self.to, blob, self.stall, self.observer).await?;
+                self.mover.observer.restarted(&part, because);
+                self.mover.obtain(blob, false).await?;
             } else if manifest.children().iter().any(|child| child.digest == part) {
                 if !self.lock().manifests.insert(part) {
                     return Ok(false);
                 }
-                let child = self.from.existing_manifest(part).await?;
-                self.put_untagged(child).await?;
+                let child = self.mover.from.existing_manifest(part).await?;
+                self.put_untagged(&child).await?;
             } else {
                 return Ok(false);
             }

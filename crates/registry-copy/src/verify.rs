@@ -6,8 +6,8 @@ use release::{Digest, Repository};
 use crate::{
     CopyError, Descriptor, GraphError, Manifest, Registry, RegistryError,
     checked::checked,
-    plan::{MAX_BYTES, MAX_DEPTH, MAX_NODES},
     side::expect,
+    walk::{MAX_BYTES, MAX_DEPTH, MAX_NODES},
 };
 
 /// How many calls are under way at once.

@@ -89,7 +89,7 @@ fn robot() -> Credentials {
 async fn copied(from: &HttpRegistry, digest: Digest, to: &HttpRegistry) -> Result<Outcome, CopyError> {
     let source = Source { registry: from, repository: repository(), digest };
     let destination = Destination { registry: to, repository: repository(), tag: tag() };
-    copy(&source, &destination, &Options::until(limits().deadline), &()).await
+    copy(&source, &destination, &Options { thorough: true, ..Options::until(limits().deadline) }, &()).await
 }
 
 /// Not [`conformance::check_immutable`]: it moves a tag when asked to, so two clients at once may both write one.
