@@ -10,8 +10,9 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::command::{cargo, is_on_path, program, run as run_command, run_watched, stdout};
+use crate::moto;
 
-/// Debian's packages that the tests run, each named like its program.
+/// Debian's packages that the tests run, each named like its program; python3-venv, which is none, comes besides.
 const PACKAGES: [&str; 2] = ["docker-registry", "skopeo"];
 
 /// The oldest git that the Ledger is tested with.
@@ -42,6 +43,7 @@ enum LackError {
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     require_git()?;
     require_packages()?;
+    moto::require()?;
     run_command(cargo().args(["build", "--package", "bins"]))?;
 
     let mut totals = Totals::default();
@@ -116,7 +118,8 @@ fn require_packages() -> Result<(), Box<dyn Error>> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    PACKAGES.into_iter().filter(|package| !is_on_path(package, &path())).collect()
+    let programs = PACKAGES.into_iter().filter(|package| !is_on_path(package, &path()));
+    programs.chain(moto::lacks_venv().then_some("python3-venv")).collect()
 }
 
 fn path() -> OsString {
