@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod deny;
 mod fuzz;
+mod moto;
 mod people;
 mod sandbox_job;
 mod table;
