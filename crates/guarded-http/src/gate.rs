@@ -104,3 +104,146 @@ impl Drop for Place {
         }
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use proptest::prelude::*;
+    use tokio::{sync::mpsc, task::yield_now, time::advance};
+
+    use super::*;
+
+    #[derive(Debug, Clone)]
+    enum Step {
+        Ask(usize),
+        Answer { which: usize, status: u16, closed: Option<u64> },
+        GiveUp(usize),
+        Pass(u64),
+    }
+
+    fn steps() -> impl Strategy<Value = Vec<Step>> {
+        let answer = (any::<usize>(), prop_oneof![4 => Just(200u16), 1 => Just(404), 1 => Just(503), 3 => Just(429)]);
+        let answer = (answer, proptest::option::of(0..3_000u64)).prop_map(|((which, status), closed)| Step::Answer {
+            which,
+            status,
+            closed,
+        });
+        let step = prop_oneof![
+            3 => (1..40usize).prop_map(Step::Ask),
+            12 => answer,
+            1 => any::<usize>().prop_map(Step::GiveUp),
+            2 => (0..2_000u64).prop_map(Step::Pass),
+        ];
+        proptest::collection::vec(step, 1..200)
+    }
+
+    /// What the gate is to do, in terms of who asked when: no slots, no surplus.
+    #[derive(Default)]
+    struct Model {
+        lowered: Vec<usize>,
+        raised: usize,
+        good: usize,
+        now: u64,
+        opens: u64,
+        waiting: VecDeque<usize>,
+        next: Vec<usize>,
+        sent: Vec<(usize, usize)>,
+    }
+
+    impl Model {
+        fn limit(&self) -> usize {
+            self.lowered.last().copied().unwrap_or(64) + self.raised
+        }
+
+        fn settle(&mut self) {
+            while self.next.len() + self.sent.len() < self.limit() && !self.waiting.is_empty() {
+                self.next.extend(self.waiting.pop_front());
+            }
+            if self.opens <= self.now {
+                let round = self.lowered.len();
+                self.sent.extend(self.next.drain(..).map(|id| (id, round)));
+            }
+        }
+
+        fn answer(&mut self, which: usize, status: u16, closed: Option<u64>) {
+            let (_, round) = self.sent.remove(which);
+            if status == 429 {
+                self.opens = self.opens.max(self.now + closed.unwrap_or(0));
+            }
+            match status {
+                _ if round != self.lowered.len() => {}
+                429 => {
+                    self.lowered.push((self.limit() / 2).max(1));
+                    (self.raised, self.good) = (0, 0);
+                }
+                503 => {}
+                _ if self.limit() < 64 => {
+                    self.good += 1;
+                    if self.good == self.limit() {
+                        (self.raised, self.good) = (self.raised + 1, 0);
+                    }
+                }
+                _ => {}
+            }
+        }
+    }
+
+    async fn runs_as_modelled(steps: Vec<Step>) -> Result<(), TestCaseError> {
+        let (gate, mut model) = (Gate::new(), Model::default());
+        let (entered, mut entries) = mpsc::unbounded_channel();
+        let mut places: Vec<(usize, Place)> = Vec::new();
+        let mut asked = 0;
+        for step in steps {
+            match step {
+                Step::Ask(count) => {
+                    for id in asked..asked + count {
+                        let (gate, entered) = (Arc::clone(&gate), entered.clone());
+                        tokio::spawn(async move { entered.send((id, gate.enter().await)) });
+                        model.waiting.push_back(id);
+                    }
+                    asked += count;
+                }
+                Step::Answer { which, status, closed } if !places.is_empty() => {
+                    let which = which % places.len();
+                    let (_, place) = places.remove(which);
+                    let closed_for = closed.map(Duration::from_millis);
+                    gate.heard(place.round, StatusCode::from_u16(status).unwrap(), closed_for);
+                    model.answer(which, status, closed);
+                }
+                Step::GiveUp(which) if !places.is_empty() => {
+                    let which = which % places.len();
+                    drop(places.remove(which));
+                    model.sent.remove(which);
+                }
+                Step::Pass(millis) => {
+                    advance(Duration::from_millis(millis)).await;
+                    model.now += millis;
+                }
+                Step::Answer { .. } | Step::GiveUp(_) => {}
+            }
+            model.settle();
+            for _ in 0..4 {
+                yield_now().await;
+            }
+            while let Ok(entry) = entries.try_recv() {
+                places.push(entry);
+            }
+            // In what order those go on that waited for the same moment is nobody's promise.
+            places.sort_by_key(|(id, _)| *id);
+            model.sent.sort_unstable();
+            let ids: Vec<usize> = places.iter().map(|(id, _)| *id).collect();
+            prop_assert_eq!(ids, model.sent.iter().map(|(id, _)| *id).collect::<Vec<_>>());
+        }
+        Ok(())
+    }
+
+    proptest! {
+        #[test]
+        fn it_lets_through_what_a_model_does(steps in steps()) {
+            let mut runtime = tokio::runtime::Builder::new_current_thread();
+            let runtime = runtime.enable_time().start_paused(true).build().unwrap();
+            runtime.block_on(runs_as_modelled(steps))?;
+        }
+    }
+}

@@ -39,3 +39,91 @@ fn plain(base: &Url, reference: &str) -> Option<(Url, Origin)> {
     let named = absolute.get(..path.unwrap_or(absolute.len()))?;
     (named.parse() == Ok(origin.clone())).then_some((url, origin))
 }
+
+#[cfg(test)]
+mod tests {
+    use http::HeaderValue;
+    use proptest::prelude::*;
+
+    use super::*;
+
+    /// Texts that are nearly references: their parts in any order.
+    fn nearly() -> impl Strategy<Value = String> {
+        let parts = [
+            "http:",
+            "https:",
+            "//",
+            "/",
+            "\\",
+            "@",
+            ":",
+            "?",
+            "#",
+            "..",
+            ".",
+            "[",
+            "]",
+            "%",
+            "%2f",
+            "%40",
+            "\t",
+            "\n",
+            "\r",
+            " ",
+            "h.example",
+            "evil.example",
+            "127.0.0.1",
+            "localhost",
+            "::1",
+            "0",
+            "443",
+            "5000",
+            "user",
+            "x",
+            "é",
+            "\0",
+            "file:",
+            "data:",
+            "xn--",
+            "。",
+            "\u{ad}",
+        ];
+        let part = prop_oneof![12 => prop::sample::select(parts.to_vec()).prop_map(str::to_owned), 1 => ".{0,3}"];
+        proptest::collection::vec(part, 0..12).prop_map(|parts| parts.concat())
+    }
+
+    /// The authority as a reader finds it who knows no more than RFC 3986: between the slashes and what ends it.
+    fn authority(url: &str) -> &str {
+        let rest = url.split_once("://").unwrap().1;
+        rest.split(['/', '?', '#']).next().unwrap()
+    }
+
+    proptest! {
+        #[test]
+        fn what_is_found_is_of_the_one_origin(reference in nearly()) {
+            let base = Url::parse("https://h.example/v2/a/uploads/7?x=y").unwrap();
+            let origin = Origin::of(&base).unwrap();
+            if let Ok(url) = resolve(&origin, &base, &reference) {
+                prop_assert_eq!(authority(url.as_str()), "h.example");
+                prop_assert!(url.as_str().starts_with("https://") && url.fragment().is_none(), "{}", url);
+                if let Some((_, named)) = reference.split_once("//").filter(|(scheme, _)| matches!(*scheme, "" | "https:")) {
+                    let named = named.split(['/', '?']).next().unwrap();
+                    prop_assert!(["h.example", "h.example:443"].contains(&named), "{} in {}", named, reference);
+                }
+            }
+        }
+
+        #[test]
+        fn what_is_followed_is_plain_and_allowed(reference in nearly(), loopback in any::<bool>()) {
+            let base = if loopback { "http://127.0.0.1:5000/v2/" } else { "https://h.example/v2/" };
+            let base = Url::parse(base).unwrap();
+            let Ok(location) = HeaderValue::from_str(&reference) else { return Ok(()) };
+            if let Ok(url) = target(&base, &HeaderMap::from_iter([(header::LOCATION, location)])) {
+                let to = Origin::of(&url).unwrap();
+                prop_assert!(to.to_string().starts_with("https://") || (loopback && to.is_loopback()), "{}", to);
+                prop_assert!(loopback || !to.is_loopback(), "{}", to);
+                prop_assert!(!authority(url.as_str()).contains('@') && url.fragment().is_none(), "{}", url);
+            }
+        }
+    }
+}

@@ -74,8 +74,9 @@ fn pause(attempt: u32, asked: Option<Duration>, left: Duration, jitter: f64) -> 
 }
 
 /// How long a server asks to wait (RFC 9110, 10.2.3): seconds, or a date that is compared with the server's own clock
-/// where it shows it. Anything else says nothing.
-pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+/// where it shows it, else with `now`. Anything else says nothing.
+#[must_use]
+pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = |name| headers.get(name).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
@@ -121,6 +122,14 @@ mod tests {
     }
 
     proptest! {
+        #[test]
+        fn whatever_is_asked_is_read_as_seconds_or_not_at_all(text in "[-+ 0-9.a-zA-Z:,]{0,30}", seconds in any::<u64>()) {
+            prop_assert_eq!(asks(&seconds.to_string(), None), Some(Duration::from_secs(seconds)));
+            if let Some(asked) = asks(&text, None) {
+                prop_assert_eq!(text.trim().parse(), Ok(asked.as_secs()));
+            }
+        }
+
         #[test]
         fn a_pause_is_jittered_bounded_and_leaves_time_to_act(
             attempt in 1..u32::MAX, asked in proptest::option::of(0..u64::MAX), left in 1..100_000u64, jitter in 0.0..1.0f64,

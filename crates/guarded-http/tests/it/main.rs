@@ -5,6 +5,7 @@ mod authorize;
 mod bodies;
 mod credentials;
 mod errors;
+mod gate;
 mod origin;
 mod origins;
 mod retries;
