@@ -76,6 +76,13 @@ impl InMemory {
         }
     }
 
+    /// Takes a tag away; what it named stays.
+    pub fn remove_tag(&self, repository: &Repository, tag: &Tag) {
+        if let Some(contents) = self.lock().get_mut(repository) {
+            contents.tags.remove(tag);
+        }
+    }
+
     /// Changes the bytes that are served for a blob, as a broken disk would; its digest stays.
     pub fn corrupt_blob(&self, repository: &Repository, blob: &Digest, bytes: Bytes) {
         if let Some(contents) = self.lock().get_mut(repository) {
