@@ -110,7 +110,9 @@ pub struct Transfer {
 }
 
 impl Transfer {
-    pub(crate) fn of(digest: Digest) -> Self {
+    /// Nothing was moved: the tag named the digest.
+    #[must_use]
+    pub fn of(digest: Digest) -> Self {
         let (dangling, foreign) = (Vec::new(), Vec::new());
         Self { digest, manifests: 0, blobs: Blobs::default(), bytes: 0, referrers: 0, dangling, foreign }
     }
