@@ -1,10 +1,10 @@
-use std::path::PathBuf;
+use std::{num::NonZeroUsize, path::PathBuf};
 
 use clap::Parser;
 use conveyor::{
     Account, Asked, Error, Outcome, publish,
     raw::{self, Copy},
-    registry_copy::Layout,
+    registry_copy::{Layout, Options},
     release::{Environment, Reference},
 };
 use schemars::JsonSchema;
@@ -44,6 +44,12 @@ pub(crate) struct CopyArtifact {
     /// What CI built: an OCI layout directory
     #[arg(long, value_name = "oci:DIRECTORY", value_parser = layout)]
     from: Option<PathBuf>,
+    /// How many requests may be under way at once
+    #[arg(long, value_name = "N", value_parser = jobs, requires = "destination")]
+    jobs: Option<NonZeroUsize>,
+    /// Leave behind what refers to the image: signatures, SBOMs
+    #[arg(long, requires = "destination")]
+    no_referrers: bool,
     /// Write the digest to this file too, when the image is there
     #[arg(long, value_name = "FILE")]
     digest_file: Option<PathBuf>,
@@ -118,13 +124,15 @@ impl CopyArtifact {
     async fn raw(&self, destination: &Reference, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
         let source: Reference = self.what.parse()?;
         let ledger = session.ledger.as_ref();
+        let usual = Options::until(session.deadline);
+        let options = Options { jobs: self.jobs.unwrap_or(usual.jobs), referrers: !self.no_referrers, ..usual };
         let copy = Copy {
             source: &source,
             destination,
             ledger: ledger.map(|ledger| (&ledger.remote as _, &ledger.place.branch)),
             connect: &session.live,
             observer: &*session.progress,
-            deadline: session.deadline,
+            options: &options,
             dry_run: self.acting.dry_run,
         };
         raw::copy(&copy, account).await
@@ -136,4 +144,9 @@ fn layout(text: &str) -> Result<PathBuf, String> {
         .filter(|path| !path.is_empty())
         .map(PathBuf::from)
         .ok_or_else(|| "write oci:DIRECTORY, an OCI image layout".to_owned())
+}
+
+fn jobs(text: &str) -> Result<NonZeroUsize, String> {
+    let number = text.parse().ok().filter(|number: &NonZeroUsize| number.get() <= 256);
+    number.ok_or_else(|| "write a number from 1 to 256".to_owned())
 }

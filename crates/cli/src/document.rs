@@ -2,7 +2,9 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use conveyor::{Account, AppAccount, ChangeAccount, CopyAccount, Denied, Error, Kind, Outcome, chain};
+use conveyor::{
+    Account, AppAccount, ChangeAccount, CopyAccount, Denied, Error, Kind, Moved, Outcome, chain, release::Digest,
+};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::json;
@@ -175,12 +177,11 @@ pub(crate) struct CopyPart {
     destination: String,
     /// What the tag names, or would.
     digest: String,
-    /// What moved; absent in a dry run.
     #[serde(flatten)]
-    moved: Option<MovedPart>,
+    moved: MovedPart,
 }
 
-/// What a copy moved.
+/// What a copy moved, or in a dry run would move.
 #[derive(Debug, Serialize, JsonSchema)]
 struct MovedPart {
     /// Manifests and indexes that were stored, referrers included.
@@ -193,6 +194,10 @@ struct MovedPart {
     requests: RequestsPart,
     /// Referrers that were stored.
     referrers: u64,
+    /// Non-distributable layers, which stay where they are.
+    foreign: Vec<String>,
+    /// Referrers that the source lists and does not have; they were left out.
+    dangling: Vec<String>,
 }
 
 /// Blobs, counted by what became of them.
@@ -204,6 +209,8 @@ struct BlobsPart {
     mounted: u64,
     /// There before.
     present: u64,
+    /// Left where they are, because they may not be distributed.
+    foreign: u64,
 }
 
 /// Requests, counted by registry.
@@ -416,20 +423,49 @@ impl CopyPart {
             source: copy.source.clone(),
             destination: copy.destination.to_string(),
             digest: copy.digest.to_string(),
-            moved: copy.transfer.as_ref().map(|transfer| MovedPart {
+            moved: MovedPart::new(
+                &copy.moved,
+                RequestsPart {
+                    source: copy.source_registry.as_ref().map_or(0, requests),
+                    destination: requests(&copy.destination.registry),
+                },
+            ),
+        }
+    }
+}
+
+impl MovedPart {
+    fn new(moved: &Moved, requests: RequestsPart) -> Self {
+        let words = |digests: &[Digest]| digests.iter().map(ToString::to_string).collect();
+        match moved {
+            Moved::Done(transfer) => Self {
                 manifests: transfer.manifests,
                 blobs: BlobsPart {
                     copied: transfer.blobs.copied,
                     mounted: transfer.blobs.mounted,
                     present: transfer.blobs.present,
+                    foreign: transfer.foreign.len() as u64,
                 },
                 bytes: transfer.bytes,
-                requests: RequestsPart {
-                    source: copy.source_registry.as_ref().map_or(0, requests),
-                    destination: requests(&copy.destination.registry),
-                },
+                requests,
                 referrers: transfer.referrers,
-            }),
+                foreign: words(&transfer.foreign),
+                dangling: words(&transfer.dangling),
+            },
+            Moved::Planned(to_move) => Self {
+                manifests: to_move.manifests,
+                blobs: BlobsPart {
+                    copied: to_move.blobs,
+                    mounted: 0,
+                    present: to_move.present,
+                    foreign: to_move.foreign.len() as u64,
+                },
+                bytes: to_move.bytes,
+                requests,
+                referrers: to_move.referrers,
+                foreign: words(&to_move.foreign),
+                dangling: Vec::new(),
+            },
         }
     }
 }

@@ -2,7 +2,10 @@
 
 use std::fmt::Write as _;
 
-use conveyor::{Account, ChangeAccount, CopyAccount, Outcome, policy, registry_copy::Transfer};
+use conveyor::{
+    Account, ChangeAccount, CopyAccount, Moved, Outcome, policy,
+    registry_copy::{ToMove, Transfer},
+};
 
 use crate::{
     document::{Ended, Head},
@@ -125,16 +128,22 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
 }
 
 fn tell_copy(text: &mut String, copy: &CopyAccount) {
-    let CopyAccount { source, destination, already_present, transfer, .. } = copy;
-    match transfer {
-        _ if *already_present => line(text, &format!("{destination} is there already")),
-        None => line(text, &format!("would copy {source} to {destination}")),
-        Some(Transfer { blobs, bytes, .. }) => {
+    let CopyAccount { source, destination, already_present, moved, .. } = copy;
+    match moved {
+        Moved::Done(_) if *already_present => line(text, &format!("{destination} is there already")),
+        Moved::Done(Transfer { blobs, bytes, .. }) => {
             line(text, &format!("{destination}: {} blobs, {bytes} bytes copied, read back", blobs.copied));
         }
-    }
-    if let Some(foreign) = transfer.as_ref().map(|transfer| transfer.foreign.len()).filter(|foreign| *foreign > 0) {
-        line(text, &format!("  {foreign} non-distributable layers stay where they are"));
+        Moved::Planned(ToMove { manifests: 0, blobs: 0, .. }) if *already_present => {
+            line(text, &format!("{destination} is there already"));
+        }
+        Moved::Planned(to_move) => {
+            let verb = if *already_present { "complete" } else { "copy" };
+            line(text, &format!("would {verb} {source} to {destination}"));
+            let ToMove { manifests, blobs, bytes, referrers, present, .. } = to_move;
+            let rest = format!("{referrers} referrers among them; {present} blobs are there");
+            line(text, &format!("  {manifests} manifests, {blobs} blobs, {bytes} bytes, {rest}"));
+        }
     }
 }
 

@@ -24,6 +24,9 @@ use crate::{
 /// How long after the deadline a command may still put its own words to what did not work.
 const GRACE: Duration = Duration::from_secs(1);
 
+/// How many threads work at most: two hash faster than a network brings bytes, and each costs memory.
+const MOST_WORKERS: usize = 4;
+
 /// A binary: its arguments and what it does with them.
 pub(crate) trait Command: Parser {
     /// Its own part of the JSON document.
@@ -64,7 +67,8 @@ pub(crate) fn run<C: Command>() -> ExitCode {
         Err(error) => return misused(error.render().to_string()),
     };
     let output = command.common().output;
-    let runtime = match tokio::runtime::Builder::new_multi_thread().enable_all().build() {
+    let workers = std::thread::available_parallelism().map_or(1, usize::from).min(MOST_WORKERS);
+    let runtime = match tokio::runtime::Builder::new_multi_thread().worker_threads(workers).enable_all().build() {
         Ok(runtime) => runtime,
         Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
     };

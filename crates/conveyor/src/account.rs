@@ -1,7 +1,7 @@
 use std::collections::BTreeMap;
 
 use policy::RuleVerdict;
-use registry_copy::Transfer;
+use registry_copy::{ToMove, Transfer};
 use release::{App, Authority, BuildId, CommitId, Digest, Environment, Reference};
 
 /// What happened so far. A sequence fills it as it goes, so that it is true after a failure too.
@@ -30,13 +30,21 @@ pub struct Account {
 }
 
 impl Account {
-    /// Warns of what the source lists and does not have: a signature that was deleted, say.
-    pub(crate) fn warn_of_dangling(&mut self, copied: &CopyAccount) {
-        if let Some(dangling) =
-            copied.transfer.as_ref().map(|transfer| transfer.dangling.len()).filter(|count| *count > 0)
-        {
-            let source = &copied.source;
-            self.warn(format!("{source}: {dangling} referrers are listed there and gone, so they were left out"));
+    /// Warns of what stays behind: what the source lists and does not have, such as a signature that was deleted, and
+    /// what its licence keeps where it is.
+    pub(crate) fn warn_of_what_stays(&mut self, copy: &CopyAccount) {
+        let (foreign, dangling): (&[Digest], &[Digest]) = match &copy.moved {
+            Moved::Done(transfer) => (&transfer.foreign, &transfer.dangling),
+            Moved::Planned(to_move) => (&to_move.foreign, &[]),
+        };
+        let source = &copy.source;
+        if !dangling.is_empty() {
+            let gone = list(dangling);
+            self.warn(format!("{source}: referrers are listed there and gone, so they were left out: {gone}"));
+        }
+        if !foreign.is_empty() {
+            let layers = list(foreign);
+            self.warn(format!("{source}: non-distributable layers stay where they are: {layers}"));
         }
     }
 
@@ -98,8 +106,17 @@ pub struct CopyAccount {
     pub digest: Digest,
     /// Whether the tag named it before.
     pub already_present: bool,
-    /// What moved; none in a dry run.
-    pub transfer: Option<Transfer>,
+    /// What moved, or would.
+    pub moved: Moved,
+}
+
+/// What a copy moves.
+#[derive(Debug, Clone)]
+pub enum Moved {
+    /// It moved this.
+    Done(Transfer),
+    /// A dry run: it would move this.
+    Planned(ToMove),
 }
 
 /// A commit in the Ledger.
@@ -138,4 +155,8 @@ impl ChangeAccount {
             to: applied.to.to_string(),
         }
     }
+}
+
+fn list(digests: &[Digest]) -> String {
+    digests.iter().map(ToString::to_string).collect::<Vec<_>>().join(", ")
 }

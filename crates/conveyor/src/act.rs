@@ -5,7 +5,7 @@ use jiff::Timestamp;
 use ledger::{Branch, Change, Edit, From, Prepend, Read, Remote, Scalar};
 use policy::{Fact, Facts, Permit, Request, Step};
 use record::{Act, ActKind, Approvals, Copied, CopyOutcome, Decided, Entry, Predicate, ReleaseStage, Subject};
-use registry_copy::{Destination, Registry, Source};
+use registry_copy::{Destination, Options, Registry, Source};
 use release::{Actor, Artifact, Authority, Digest, Reference};
 use tokio::time::Instant;
 
@@ -14,25 +14,26 @@ use crate::{
     config::Sync,
     counted::Counted,
     decision::{Decision, Permitted, Standing, Stop},
+    moving::{self, Moving},
     scene::{Case, Scene},
 };
 
-/// Copies each permitted image from `registry` into the target's registry.
+/// Copies each permitted image from `registry` into the target's registry; in a dry run only says in `account` what that
+/// would move.
 pub(crate) async fn copy(
     decision: &Decision<'_>,
     permitted: Vec<Permitted<'_>>,
     registry: &dyn Registry,
     from: Option<&Authority>,
+    dry_run: bool,
     account: &mut Account,
 ) -> Result<Outcome, Stop> {
-    let mut outcome = Outcome::AlreadyPresent;
+    let mut all_present = true;
     for Permitted { case, request, permit, .. } in permitted {
         let request = spend(permit, &request, Step::Copy, (decision.world.now)())?;
-        let copied = copy_one(decision, case, &request.artifact, registry, from).await?;
-        account.warn_of_dangling(&copied);
-        if !copied.already_present {
-            outcome = Outcome::Copied;
-        }
+        let copied = copy_one(decision, case, &request.artifact, registry, from, dry_run).await?;
+        account.warn_of_what_stays(&copied);
+        all_present &= copied.already_present;
         // A sequence that decides again finds its own copy: what it moved the first time is what happened.
         if let Some(entry) = account.apps.get_mut(&case.app.name)
             && (entry.copy.is_none() || !copied.already_present)
@@ -40,8 +41,8 @@ pub(crate) async fn copy(
             entry.copy = Some(copied);
         }
     }
-    account.happened.copied = true;
-    Ok(outcome)
+    account.happened.copied = !dry_run;
+    Ok(moving::outcome(dry_run, all_present))
 }
 
 async fn copy_one(
@@ -50,62 +51,29 @@ async fn copy_one(
     artifact: &Artifact,
     registry: &dyn Registry,
     from: Option<&Authority>,
+    dry_run: bool,
 ) -> Result<CopyAccount, Stop> {
-    let (world, target) = (decision.world, &decision.scene.target);
+    let (world, digest) = (decision.world, artifact.digest);
     let repository = case.app.repository.clone();
-    let source = Source { registry, repository: repository.clone(), digest: artifact.digest };
+    let source = Source { registry, repository: repository.clone(), digest };
     let destination = Destination { registry: &*decision.servers.target, repository, tag: artifact.build.tag() };
-    let options = registry_copy::Options { thorough: true, ..registry_copy::Options::until(world.deadline) };
-    let what = || format!("{} {} to {}", artifact.app, artifact.build, target.name);
-    let copied = registry_copy::copy(&source, &destination, &options, world.observer)
-        .await
-        .map_err(|source| Error::Copy { what: what(), source })?;
-    let (already_present, transfer) = match copied {
-        registry_copy::Outcome::Copied(transfer) => (false, transfer),
-        registry_copy::Outcome::AlreadyPresent(transfer) => (true, transfer),
-        registry_copy::Outcome::TagHeld { by } => {
-            let place = place(&decision.scene, case);
-            return Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: artifact.digest }));
-        }
-    };
-    let told = copy_account(&decision.scene, case, artifact.digest, from, already_present);
-    Ok(CopyAccount { transfer: Some(transfer), ..told })
-}
-
-/// Says in `account` what permitted copies would be.
-pub(crate) fn plan_copies(
-    decision: &Decision<'_>,
-    permitted: &[Permitted<'_>],
-    from: Option<&Authority>,
-    account: &mut Account,
-) {
-    for Permitted { case, artifact, facts, .. } in permitted {
-        let present = matches!(facts.target, Fact::Known(policy::Target::Holds(_)));
-        let planned = copy_account(&decision.scene, case, artifact.digest, from, present);
-        if let Some(entry) = account.apps.get_mut(&case.app.name) {
-            entry.copy = Some(planned);
-        }
-    }
-}
-
-fn copy_account(
-    scene: &Scene,
-    case: &Case,
-    digest: Digest,
-    from: Option<&Authority>,
-    already_present: bool,
-) -> CopyAccount {
-    let source = match from {
-        Some(registry) => format!("{registry}/{}@{digest}", case.app.repository),
-        None => format!("oci:@{digest}"),
-    };
-    CopyAccount {
-        source,
-        source_registry: from.cloned(),
-        destination: Reference { digest: Some(digest), ..place(scene, case) },
-        digest,
-        already_present,
-        transfer: None,
+    let options = Options { thorough: true, ..Options::until(world.deadline) };
+    let what = || format!("{} {} to {}", artifact.app, artifact.build, decision.scene.target.name);
+    let failed = |source| Error::Copy { what: what(), source };
+    let place = place(&decision.scene, case);
+    match moving::copy(&source, &destination, &options, world.observer, dry_run).await.map_err(failed)? {
+        Moving::Held { by } => Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: digest })),
+        Moving::Done { already_present, moved } => Ok(CopyAccount {
+            source: match from {
+                Some(registry) => format!("{registry}/{}@{digest}", case.app.repository),
+                None => format!("oci:@{digest}"),
+            },
+            source_registry: from.cloned(),
+            destination: Reference { digest: Some(digest), ..place },
+            digest,
+            already_present,
+            moved,
+        }),
     }
 }
 

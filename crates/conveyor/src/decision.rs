@@ -2,13 +2,13 @@
 
 use std::cmp::Ordering;
 
-use futures_util::future::try_join_all;
+use futures_util::future::{try_join, try_join_all};
 use policy::{Approval, Facts, Intent, Permit, Release, Request, RuleSet, Step, Violation};
 use release::{Artifact, BuildId, Digest, Environment};
 
 use crate::{
     Account, Denied, Error, Outcome, World, chain,
-    facts::{Origin, Servers},
+    facts::{Origin, Servers, is_a_stop},
     scene::{Case, Scene, Scope, Wanted},
 };
 
@@ -149,7 +149,7 @@ impl<'w> Decision<'w> {
                 Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: artifact.digest }))
             }
             Ok(held) => Ok(held.is_none()),
-            Err(source) if source.is_integrity() => Err(Error::Registry { environment: target.clone(), source }.into()),
+            Err(source) if is_a_stop(&source) => Err(Error::Registry { environment: target.clone(), source }.into()),
             Err(error) => {
                 account.unseen = true;
                 account.warn(format!("nobody knows whether the registry of {target} holds it: {}", chain(&error)));
@@ -180,7 +180,9 @@ impl<'w> Decision<'w> {
             .collect();
         let gathered =
             chosen.iter().map(|((case, _), _)| self.servers.facts(self.world, &self.scene, case, self.origin));
-        let facts = try_join_all(gathered).await?;
+        let cautions = chosen.iter().map(|((case, _), _)| self.servers.cautions(&self.scene, case));
+        let (facts, cautions) = try_join(try_join_all(gathered), try_join_all(cautions)).await?;
+        cautions.into_iter().flatten().for_each(|caution| account.warn(caution));
         let mut permitted = Vec::new();
         let mut denied = Vec::new();
         for (((case, artifact), standing), facts) in chosen.into_iter().zip(facts) {

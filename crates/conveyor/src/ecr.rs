@@ -1,6 +1,6 @@
 //! Which account's registry an ECR host is, and where.
 
-use aws::{AccountId, EcrPlace, Endpoints, Identity, Region};
+use aws::{AccountId, AwsError, EcrPlace, Endpoints, Identity, Region};
 use release::Authority;
 
 /// What stands between the account and the region, in all forms of the host: plain and dual-stack, each also for FIPS.
@@ -24,6 +24,12 @@ pub(crate) fn by_name(registry: &Authority) -> Option<(Identity, EcrPlace)> {
     let (account, region): (AccountId, Region) = (account.parse().ok()?, region.parse().ok()?);
     let place = EcrPlace { account: account.clone(), region: region.clone(), authority: registry.clone() };
     Some((Identity { role: None, account, region, endpoints: Endpoints::default() }, place))
+}
+
+/// Whether the credentials turned out to be of another account than conveyor.yaml says, anywhere below this error.
+pub(crate) fn is_wrong_account(error: &(dyn std::error::Error + 'static)) -> bool {
+    std::iter::successors(Some(error), |error| error.source())
+        .any(|error| matches!(error.downcast_ref(), Some(AwsError::WrongAccount { .. })))
 }
 
 #[cfg(test)]

@@ -7,7 +7,7 @@ use record::{DigestConflict, EntryError, RecordError};
 use registry_copy::{CopyError, LayoutError, RegistryError};
 use release::{App, Authority, BuildId, Digest, Environment, ParseError, Reference};
 
-use crate::{HelperError, config::ConfigError};
+use crate::{HelperError, config::ConfigError, ecr};
 
 /// Why a sequence could not come to an outcome.
 #[derive(Debug, thiserror::Error)]
@@ -329,6 +329,10 @@ impl Error {
             }
             Self::OtherDigest { .. } | Self::OtherThanWritten { .. } | Self::Conflict(_) => Kind::Integrity,
             Self::PermitExpired | Self::Deadline => Kind::Temporary,
+            // Run again it would be the same: either the credentials or what conveyor.yaml says must be corrected.
+            Self::Registry { .. } | Self::RawRegistry { .. } | Self::Copy { .. } if ecr::is_wrong_account(self) => {
+                Kind::Usage
+            }
             Self::Registry { source, .. } | Self::RawRegistry { source, .. } => {
                 registry(source.is_retryable(), source.is_integrity())
             }

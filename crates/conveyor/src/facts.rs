@@ -8,8 +8,9 @@ use registry_copy::{Registry, RegistryError};
 use release::{Digest, Environment, Repository, Tag};
 
 use crate::{
-    Error, World,
+    Error, World, chain,
     config::EnvironmentConfig,
+    ecr,
     scene::{Case, Scene},
 };
 
@@ -41,6 +42,19 @@ impl Servers {
             source,
             azure: scene.config.azure_devops.as_ref().map(|project| world.connect.azure_devops(project)).transpose()?,
         })
+    }
+
+    /// What somebody should know of the target's settings for one case's tag.
+    pub(crate) async fn cautions(&self, scene: &Scene, case: &Case) -> Result<Vec<String>, Error> {
+        let environment = &scene.target.name;
+        match self.target.cautions(&case.app.repository, &case.build.tag()).await {
+            Ok(cautions) => Ok(cautions.into_iter().map(|caution| format!("{environment}: {caution}")).collect()),
+            Err(source) if is_a_stop(&source) => Err(Error::Registry { environment: environment.clone(), source }),
+            Err(error) => {
+                let why = chain(&error);
+                Ok(vec![format!("{environment}: nobody knows what its registry's settings may do to the image: {why}")])
+            }
+        }
     }
 
     /// The facts about one case. A server that lies about a digest is an error; one that does not answer is a missing
@@ -135,13 +149,19 @@ async fn held(registry: &dyn Registry, repository: &Repository, tag: &Tag) -> Re
     registry_copy::pin(registry, repository, tag).await
 }
 
-/// An answer as a fact. Bytes that do not match their digest are an error of their own: 13, not 10.
+/// Whether a registry's failure ends it all, where another would be a missing fact: it lies, or whoever asks is somebody
+/// else than conveyor.yaml says.
+pub(crate) fn is_a_stop(error: &RegistryError) -> bool {
+    error.is_integrity() || ecr::is_wrong_account(error)
+}
+
+/// An answer as a fact.
 fn known<T>(environment: &Environment, answer: Result<T, RegistryError>) -> Result<Fact<T>, Error> {
     match answer {
         Ok(answer) => Ok(Fact::Known(answer)),
-        Err(source) if source.is_integrity() => Err(Error::Registry { environment: environment.clone(), source }),
+        Err(source) if is_a_stop(&source) => Err(Error::Registry { environment: environment.clone(), source }),
         Err(error) => {
-            let why = format!("the registry of {environment}: {}", crate::error::chain(&error));
+            let why = format!("the registry of {environment}: {}", chain(&error));
             Ok(match error {
                 error if error.is_retryable() => Fact::unanswered(why),
                 error if error.is_denied() => Fact::missing(

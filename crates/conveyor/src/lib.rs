@@ -18,13 +18,14 @@ mod ecr;
 mod error;
 mod facts;
 mod live;
+mod moving;
 mod outcome;
 pub mod raw;
 mod scene;
 mod sequence;
 mod world;
 
-pub use account::{Account, AppAccount, ChangeAccount, CopyAccount, Happened, LedgerAccount};
+pub use account::{Account, AppAccount, ChangeAccount, CopyAccount, Happened, LedgerAccount, Moved};
 pub use decision::Asked;
 pub use docker_config::{DockerConfig, HelperError};
 pub use error::{Error, Kind, chain};

@@ -3,14 +3,15 @@
 
 use guarded_http::Origin;
 use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{Destination, Observer, Registry, RegistryError, Source};
-use release::{Authority, Digest, Reference, RunId};
+use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source, Transfer};
+use release::{Authority, Digest, Reference, RunId, Tag};
 use tokio::time::Instant;
 
 use crate::{
-    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome, act,
+    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Moved, Outcome, act,
     config::{self, Config, EnvironmentConfig},
     ecr,
+    moving::{self, Moving},
 };
 
 /// A copy between two references.
@@ -26,8 +27,8 @@ pub struct Copy<'a> {
     pub connect: &'a dyn Connect,
     /// Sees what a progress bar shows.
     pub observer: &'a dyn Observer,
-    /// When to give up.
-    pub deadline: Instant,
+    /// How, and when to give up.
+    pub options: &'a Options,
     /// Look, and copy nothing.
     pub dry_run: bool,
 }
@@ -45,43 +46,53 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
     guard(destination, copy.ledger, account).await?;
     let from = copy.connect.other_registry(&source.registry, &source.repository).await?;
     let to = copy.connect.other_registry(&destination.registry, &destination.repository).await?;
-    let what = || format!("{source} to {destination}");
-    let failed = |failure| Error::Copy { what: what(), source: failure };
-    let digest = pin(&*from, source).await?;
+    let (digest, held) = look(copy, &*from, &*to, tag).await?;
     agree(destination.digest, source, digest)?;
-    let held = |by| Outcome::TagHeld { place: destination.clone(), by, wanted: digest };
-    let told = |already_present, transfer| CopyAccount {
+    let told = |already_present, moved| CopyAccount {
         source: source.to_string(),
         source_registry: Some(source.registry.clone()),
         destination: Reference { digest: Some(digest), ..destination.clone() },
         digest,
         already_present,
-        transfer,
+        moved,
     };
-    if copy.dry_run {
-        let there = registry_copy::pin(&*to, &destination.repository, tag).await;
-        return match there.map_err(|failure| unanswered(destination, failure))? {
-            Some(by) if by != digest => Ok(held(by)),
-            there => {
-                account.copy = Some(told(there.is_some(), None));
-                Ok(Outcome::Planned)
-            }
-        };
+    if held == Some(digest) && !copy.dry_run {
+        account.happened.copied = true;
+        account.copy = Some(told(true, Moved::Done(Transfer::of(digest))));
+        return Ok(Outcome::AlreadyPresent);
     }
     let origin = Source { registry: &*from, repository: source.repository.clone(), digest };
     let target = Destination { registry: &*to, repository: destination.repository.clone(), tag: tag.clone() };
-    let options = registry_copy::Options::until(copy.deadline);
-    let copied = registry_copy::copy(&origin, &target, &options, copy.observer).await.map_err(failed)?;
-    let (outcome, already_present, transfer) = match copied {
-        registry_copy::Outcome::Copied(transfer) => (Outcome::Copied, false, transfer),
-        registry_copy::Outcome::AlreadyPresent(transfer) => (Outcome::AlreadyPresent, true, transfer),
-        registry_copy::Outcome::TagHeld { by } => return Ok(held(by)),
+    let failed = |failure| Error::Copy { what: format!("{source} to {destination}"), source: failure };
+    let ended = moving::copy(&origin, &target, copy.options, copy.observer, copy.dry_run).await.map_err(failed)?;
+    let (already_present, moved) = match ended {
+        Moving::Done { already_present, moved } => (already_present, moved),
+        Moving::Held { by } => return Ok(Outcome::TagHeld { place: destination.clone(), by, wanted: digest }),
     };
-    account.happened.copied = true;
-    let copied = told(already_present, Some(transfer));
-    account.warn_of_dangling(&copied);
-    account.copy = Some(copied);
-    Ok(outcome)
+    account.happened.copied = !copy.dry_run;
+    let told = told(already_present, moved);
+    account.warn_of_what_stays(&told);
+    account.copy = Some(told);
+    Ok(moving::outcome(copy.dry_run, already_present))
+}
+
+/// What is to be copied and, where the tag alone tells whether anything is to do, what the tag holds: both registries are
+/// asked at once.
+async fn look(
+    copy: &Copy<'_>,
+    from: &dyn Registry,
+    to: &dyn Registry,
+    tag: &Tag,
+) -> Result<(Digest, Option<Digest>), Error> {
+    let Copy { source, destination, options, .. } = *copy;
+    let held = async {
+        if options.referrers || options.thorough {
+            return Ok(None);
+        }
+        let held = registry_copy::pin(to, &destination.repository, tag).await;
+        held.map_err(|failure| unanswered(destination, failure))
+    };
+    tokio::try_join!(pin(from, source), held)
 }
 
 /// Refuses a destination that only policy may fill.

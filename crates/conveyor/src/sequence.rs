@@ -27,12 +27,12 @@ pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) ->
         }
         if let Some(source) = &decision.servers.source {
             let permitted = decision.permits(&open, &Intent::Promote, Step::Copy, account).await?;
+            let planned = permitted.iter().filter_map(act::planned).collect();
+            let copied = act::copy(&decision, permitted, &**source, from(&decision), asked.dry_run, account).await?;
             if asked.dry_run {
-                act::plan_copies(&decision, &permitted, from(&decision), account);
-                account.planned = permitted.iter().filter_map(act::planned).collect();
-                return Ok(Outcome::Planned);
+                account.planned = planned;
+                return Ok(copied);
             }
-            act::copy(&decision, permitted, &**source, from(&decision), account).await?;
         }
         write(&decision, &open, asked, account).await
     })
@@ -50,11 +50,7 @@ pub async fn copy_artifacts(world: &World<'_>, asked: &Asked, account: &mut Acco
             return Err(Error::NothingBefore { environment: asked.to.clone() }.into());
         };
         let permitted = decision.permits(&decision.all(), &Intent::Promote, Step::Copy, account).await?;
-        if asked.dry_run {
-            act::plan_copies(&decision, &permitted, from(&decision), account);
-            return Ok(Outcome::Planned);
-        }
-        act::copy(&decision, permitted, &**source, from(&decision), account).await
+        act::copy(&decision, permitted, &**source, from(&decision), asked.dry_run, account).await
     })
     .await
 }
@@ -93,11 +89,7 @@ pub async fn publish(
             return Err(Error::NotFirst { environment, source_environment }.into());
         }
         let permitted = decision.permits(&decision.all(), &Intent::Publish, Step::Copy, account).await?;
-        if asked.dry_run {
-            act::plan_copies(&decision, &permitted, from(&decision), account);
-            return Ok(Outcome::Planned);
-        }
-        act::copy(&decision, permitted, layout, None, account).await
+        act::copy(&decision, permitted, layout, None, asked.dry_run, account).await
     })
     .await
 }

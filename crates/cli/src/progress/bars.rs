@@ -19,11 +19,20 @@ impl Bars {
         Self { screen: MultiProgress::new(), total: None, blobs: BTreeMap::new() }
     }
 
-    /// A copy of this many bytes begins.
-    pub(super) fn begin(&mut self, bytes: u64) {
-        let total = ProgressBar::new(bytes);
-        total.set_style(style("[{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} to go").progress_chars("=> "));
-        self.total = Some(self.screen.add(total));
+    /// So many bytes are to be moved in all.
+    pub(super) fn planned(&mut self, bytes: u64) {
+        let total = self.total.get_or_insert_with(|| {
+            let bar = style("[{bar:30}] {bytes}/{total_bytes}  {bytes_per_sec}  {eta} to go  {msg}");
+            self.screen.add(ProgressBar::no_length().with_style(bar.progress_chars("=> ")))
+        });
+        total.set_length(bytes);
+    }
+
+    /// So many blobs are done.
+    pub(super) fn done(&self, blobs: u64, of: u64) {
+        if let Some(total) = &self.total {
+            total.set_message(format!("{blobs}/{of} blobs"));
+        }
     }
 
     /// This much of a blob has moved by now, and this much in all.

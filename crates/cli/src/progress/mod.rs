@@ -48,11 +48,14 @@ struct State {
     failed: Option<Instant>,
 }
 
-/// One copy.
-#[derive(Debug)]
+/// All that is copied, in all of the copies.
+#[derive(Debug, Default)]
 struct Copying {
-    /// What is to be moved.
+    /// What is to be moved where it is not there already.
+    blobs: u64,
     bytes: u64,
+    /// Blobs that are stored, or need not be moved.
+    done: u64,
     moved: u64,
     /// Of the blobs that are under way, what has moved of each.
     running: BTreeMap<Digest, u64>,
@@ -97,10 +100,7 @@ impl Progress {
 
     /// Nothing follows but the result.
     pub(crate) fn finish(&self) {
-        self.end(&mut self.state());
-    }
-
-    fn end(&self, state: &mut State) {
+        let mut state = self.state();
         if let Some(bars) = &mut state.bars {
             bars.clear();
         }
@@ -144,35 +144,42 @@ impl State {
 
     fn line(&self) -> String {
         match &self.copy {
-            Some(copy) => format!("copied {} of {}", mebibytes(copy.moved), mebibytes(copy.bytes)),
+            Some(Copying { blobs, bytes, done, moved, .. }) => {
+                format!("{done} of {blobs} blobs done, copied {} of {}", mebibytes(*moved), mebibytes(*bytes))
+            }
             None => format!("at work for {} s", self.began.elapsed().as_secs()),
         }
     }
 }
 
 impl Copying {
-    /// How far it is in percent, where that has not been told.
+    /// How far it is in percent, where that has not been told. What is there already has no bytes that move.
     fn new_percent(&mut self) -> Option<u64> {
-        let percent = (self.moved * 100).checked_div(self.bytes)?.min(100);
+        let percent = |part: u64, whole: u64| part.saturating_mul(100).checked_div(whole).unwrap_or(100).min(100);
+        let percent = percent(self.moved, self.bytes).max(percent(self.done, self.blobs));
         (self.percent.replace(percent) != Some(percent)).then_some(percent)
     }
 }
 
 impl Observer for Progress {
     fn planned(&self, blobs: u64, bytes: u64) {
-        let mut state = self.state();
-        self.end(&mut state);
-        let line = format!("copying {blobs} blobs, {}", mebibytes(bytes));
         if blobs == 0 {
             return;
         }
-        match &mut state.bars {
-            Some(bars) => bars.begin(bytes),
-            None if self.on_an_agent && !self.quiet => state.write(&agent::group(&line)),
-            None => self.say(&state, &line),
+        let mut state = self.state();
+        let line = format!("copying {blobs} blobs, {}", mebibytes(bytes));
+        if self.on_an_agent && !self.quiet && state.copy.is_none() {
+            state.write(&agent::group(&line));
+        } else if state.bars.is_none() {
+            self.say(&state, &line);
         }
-        state.told = Instant::now();
-        state.copy = Some(Copying { bytes, moved: 0, running: BTreeMap::new(), percent: None });
+        let State { copy, bars, .. } = &mut *state;
+        let copy = copy.get_or_insert_default();
+        copy.blobs += blobs;
+        copy.bytes += bytes;
+        if let Some(bars) = bars {
+            bars.planned(copy.bytes);
+        }
     }
 
     fn moved(&self, blob: &Digest, bytes: u64) {
@@ -201,10 +208,12 @@ impl Observer for Progress {
         let mut state = self.state();
         let State { copy, bars, .. } = &mut *state;
         if let Some(copy) = copy {
+            copy.done += 1;
             copy.running.remove(blob);
-        }
-        if let Some(bars) = bars {
-            bars.ended(blob);
+            if let Some(bars) = bars {
+                bars.ended(blob);
+                bars.done(copy.done, copy.blobs);
+            }
         }
         if self.verbose {
             state.say(&format!("stored {blob}"));
