@@ -120,6 +120,7 @@ impl Request<'_> {
         let client = self.client;
         let limits = client.limits;
         let deadline = || HttpError::Deadline { call: call.clone() };
+        // It ends with the answer's head: a body is perhaps read only as fast as another request of this client sends it.
         let mut place = if *call.origin() == client.origin {
             Some(timeout_at(limits.deadline, client.gate.enter()).await.map_err(|_| deadline())?)
         } else {
