@@ -8,6 +8,7 @@ mod errors;
 mod gate;
 mod origin;
 mod origins;
+mod redirects;
 mod retries;
 mod section;
 mod server;
