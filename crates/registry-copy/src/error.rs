@@ -33,6 +33,16 @@ pub enum RegistryError {
         /// The manifest.
         digest: Digest,
     },
+    /// The registry tells of a manifest, and does not give it out.
+    #[error(
+        "{repository} has the manifest {digest}, but does not give it out: it may be archived, so restore it first"
+    )]
+    Archived {
+        /// Where it was looked for.
+        repository: Repository,
+        /// The manifest.
+        digest: Digest,
+    },
     /// A blob that must be there is not.
     #[error("there is no blob {digest} in {repository}")]
     NoBlob {

@@ -21,6 +21,7 @@ use async_trait::async_trait;
 use guarded_http::{Authorize, Client, Credentials, HttpError, Limits, Method, Origin, Request, Told};
 use release::{Authority, Digest, Repository, Tag};
 use secrecy::SecretString;
+use tokio::sync::Semaphore;
 
 use self::{learnt::Learnt, push::Listed, token::Tokens};
 use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule};
@@ -35,6 +36,7 @@ pub struct HttpRegistry {
     client: Client,
     tokens: Option<Arc<Tokens>>,
     learnt: Learnt,
+    chunked: Semaphore,
     referrers_tag: bool,
 }
 
@@ -59,7 +61,13 @@ impl HttpRegistry {
         limits: Limits,
     ) -> Result<Self, RegistryError> {
         let client = Client::authorized_by(hosts::origin(authority), authorize, limits)?;
-        Ok(Self { client, tokens: None, learnt: Learnt::default(), referrers_tag: true })
+        let learnt = Learnt::default();
+        if hosts::is_ecr(authority) {
+            // What ECR lacks is known before, and what an offer means there is not.
+            learnt.refuses_offers();
+        }
+        let chunked = Semaphore::new(chunks::AT_ONCE);
+        Ok(Self { client, tokens: None, learnt, chunked, referrers_tag: true })
     }
 
     /// Lets the registry name these servers too as those that give its tokens: they receive its credentials.

@@ -12,15 +12,18 @@ use crate::{Chunks, Descriptor, RegistryError};
 const USUAL: u64 = 5 << 20;
 /// The largest chunk that is kept in memory.
 const LARGEST: u64 = 64 << 20;
+/// How many uploads may keep a chunk at the same time.
+pub(super) const AT_ONCE: usize = 8;
 /// How often one chunk may be sent without getting further.
 const TRIES: u32 = 3;
 
-/// The size of the chunks to send, if any are to be: where the registry says how small the smallest may be, and where
-/// it has refused whole blobs.
-pub(super) fn chunk_size(least: Option<u64>, refuses_whole: bool) -> Option<usize> {
-    let wanted = least.is_some() || refuses_whole;
-    let size = least.unwrap_or(0).max(USUAL);
-    usize::try_from(size).ok().filter(|_| wanted && (size <= LARGEST))
+/// The size of the chunks to send, if any are to be: where whole blobs were refused, and for more bytes than one chunk
+/// where the registry says how small the smallest may be.
+pub(super) fn chunk_size(least: Option<u64>, refuses_whole: bool, blob: u64) -> Option<usize> {
+    let least = least.unwrap_or(0);
+    let size = least.max(USUAL);
+    let wanted = refuses_whole || (least > 0 && blob > size);
+    usize::try_from(size).ok().filter(|_| wanted && size <= LARGEST)
 }
 
 /// How far an upload is.
@@ -41,6 +44,7 @@ impl HttpRegistry {
         session: &mut String,
         size: usize,
     ) -> Result<(), RegistryError> {
+        let _turn = self.chunked.acquire().await;
         let mut upload = Upload { registry: self, repository, session, offset: 0 };
         let mut held = BytesMut::new();
         loop {

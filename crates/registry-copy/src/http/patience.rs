@@ -9,8 +9,8 @@ use crate::RegistryError;
 
 /// How often a write's connection may break before it is asked whether there is such a repository.
 const BREAKS: u32 = 4;
-/// How often a part that was stored may be said to be missing. Registries take a moment to see what they have.
-const LOOKS: u32 = 3;
+/// How often it is looked again for what was stored and is said to be missing: some registries take a moment to see it.
+pub(super) const LOOKS: u32 = 3;
 
 /// Repeats a write for as long as that may help.
 pub(super) struct Patience<'a> {
@@ -64,6 +64,6 @@ impl Patience<'_> {
 }
 
 /// The pause before the given look, 1 being the first.
-async fn look_again(look: u32) {
+pub(super) async fn look_again(look: u32) {
     sleep(Duration::from_millis(100) * 2_u32.pow(look)).await;
 }

@@ -6,6 +6,7 @@ use super::{
     HttpRegistry,
     answer::too_large_is_no_manifest,
     paths::{self, Reference},
+    patience::{LOOKS, look_again},
 };
 use crate::{Chunks, Descriptor, Manifest, RegistryError};
 
@@ -28,13 +29,29 @@ impl HttpRegistry {
         digest: &Digest,
     ) -> Result<Option<Manifest>, RegistryError> {
         let Some((found, response)) = self.get_manifest(repository, Reference::Digest(digest)).await? else {
-            return Ok(None);
+            return self.not_archived(repository, digest).await.map(|()| None);
         };
         if found != *digest {
             return Err(RegistryError::DigestMismatch { what: "the manifest", expected: *digest, found });
         }
         let manifest = Manifest::parse(response.header(&header::CONTENT_TYPE), response.bytes().clone())?;
         Ok(Some(manifest))
+    }
+
+    /// Makes sure that a manifest which is not given out is not there: ECR still tells of one that is archived. Where
+    /// this client has stored something, what it lacks is no surprise, and nothing is asked.
+    async fn not_archived(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
+        if self.learnt.knows(repository) {
+            return Ok(());
+        }
+        let path = paths::manifest(repository, Reference::Digest(digest));
+        let request = self.reading(repository, Method::HEAD, &path)?;
+        match request.header(header::ACCEPT, &Manifest::MEDIA_TYPES.join(", ")).send(0).await {
+            Ok(response) if response.status() == StatusCode::OK => {
+                Err(RegistryError::Archived { repository: repository.clone(), digest: *digest })
+            }
+            _ => Ok(()),
+        }
     }
 
     /// A manifest as the server holds it, and the digest of its bytes.
@@ -73,7 +90,17 @@ impl HttpRegistry {
     }
 
     async fn has_blob(&self, repository: &Repository, blob: &Descriptor) -> Result<bool, RegistryError> {
-        let response = self.reading(repository, Method::HEAD, &paths::blob(repository, &blob.digest))?.send(0).await?;
+        let mut looks = 0;
+        let response = loop {
+            let request = self.reading(repository, Method::HEAD, &paths::blob(repository, &blob.digest))?;
+            let response = request.send(0).await?;
+            let stored = response.status() == StatusCode::NOT_FOUND && self.learnt.was_stored(repository, blob.digest);
+            if !stored || looks == LOOKS {
+                break response;
+            }
+            looks += 1;
+            look_again(looks).await;
+        };
         match response.status() {
             StatusCode::OK => {
                 let length = response.header(&header::CONTENT_LENGTH).and_then(|text| text.parse().ok());

@@ -26,7 +26,7 @@ impl HttpRegistry {
         let Some(opened) = self.open(repository, blob.digest).await? else { return Ok(()) };
         let mut session = self.session(repository, &opened)?;
         let least = opened.header(&CHUNK_MIN_LENGTH).and_then(|text| text.parse().ok());
-        let sent = match chunk_size(least, self.learnt.is_for_chunks()) {
+        let sent = match chunk_size(least, self.learnt.is_for_chunks(), blob.size) {
             Some(size) => self.send_in_chunks(repository, blob, bytes, &mut session, size).await,
             None => self.send_whole(repository, blob, bytes, &session).await,
         };

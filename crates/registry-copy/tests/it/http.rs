@@ -13,23 +13,49 @@ use tokio::time::Instant;
 use crate::corpus::{IMAGE, INDEX, LAYER, describe, json, repository, tag};
 
 #[path = "../../../guarded-http/tests/it/server.rs"]
+#[expect(dead_code, reason = "its own crate's tests need more of it")]
 mod server;
 
+#[path = "../../../guarded-http/tests/it/section.rs"]
+mod section;
+
+mod chunks;
+mod manners;
+mod origins;
 mod referrers;
+mod tokens;
 mod uploads;
 
 use server::{Answer, Server, head, reply};
 
 const DIGEST: &str = "Docker-Content-Digest";
 
+fn robot() -> Credentials {
+    Credentials::Basic { user: "robot".into(), password: "open sesame".into() }
+}
+
 fn registry(server: &Server) -> HttpRegistry {
+    registry_as(server, &robot())
+}
+
+fn registry_as(server: &Server, credentials: &Credentials) -> HttpRegistry {
     let limits = Limits {
         connect: Duration::from_secs(5),
         stall: Duration::from_secs(5),
         deadline: Instant::now() + Duration::from_secs(20),
     };
-    let credentials = Credentials::Basic { user: "robot".into(), password: "open sesame".into() };
-    HttpRegistry::new(&server.address.to_string().parse().unwrap(), &credentials, limits).unwrap()
+    HttpRegistry::new(&server.address.to_string().parse().unwrap(), credentials, limits).unwrap()
+}
+
+/// An error with all its causes.
+fn told(error: &RegistryError) -> String {
+    let mut causes = vec![error.to_string()];
+    let mut cause = std::error::Error::source(error);
+    while let Some(error) = cause {
+        causes.push(error.to_string());
+        cause = error.source();
+    }
+    causes.join(": ")
 }
 
 /// An image that needs nothing but its config.

@@ -5,7 +5,7 @@ use std::{
     time::Duration,
 };
 
-use guarded_http::{Credentials, HttpError, Limits};
+use guarded_http::{Credentials, Limits};
 use registry_copy::{Registry, RegistryError, http::HttpRegistry};
 use release::Repository;
 use tokio::time::Instant;
@@ -19,64 +19,6 @@ use crate::{
     corpus::{Corpus, Tree, repository},
     liars::{Liar, Lie},
 };
-
-#[tokio::test]
-async fn an_upload_stays_on_its_server() {
-    let other = Server::start(|_, _| reply("201 Created", &[], b"")).await;
-    let port = other.address.port();
-    let refused = [
-        format!("http://127.0.0.1:{port}/upload"),
-        format!("//127.0.0.1:{port}/upload"),
-        format!("https://127.0.0.1:{port}/upload"),
-        format!("http://localhost:{port}/upload"),
-        format!("/\\127.0.0.1:{port}/upload"),
-        format!("\\\\127.0.0.1:{port}\\upload"),
-        format!("http://[::ffff:127.0.0.1]:{port}/upload"),
-        format!("http://2130706433:{port}/upload"),
-        "http://169.254.169.254/latest/meta-data".to_owned(),
-        "https://evil.example/upload".to_owned(),
-        "http://OWN@evil.example/upload".to_owned(),
-        "https://OWN/upload".to_owned(),
-        "http://user:password@OWN/upload".to_owned(),
-        "http://OWN.evil.example/upload".to_owned(),
-        "/upload#fragment".to_owned(),
-        "file:///etc/passwd".to_owned(),
-    ];
-    let accepted = [
-        "http://OWN/upload?_state=a%2Bb%3D",
-        "/upload?_state=a%2Bb%3D",
-        "../../../../../upload?_state=a%2Bb%3D",
-        "/upload",
-    ];
-    for location in refused.iter().map(String::as_str).chain(accepted) {
-        let text = location.to_owned();
-        let server = Server::start(move |_, request| {
-            let own =
-                request.lines().find_map(|line| line.to_lowercase().strip_prefix("host: ").map(str::to_owned)).unwrap();
-            match request.split(' ').next() {
-                Some("POST") => reply("202 Accepted", &[("Location", &text.replace("OWN", &own))], b""),
-                _ => reply("201 Created", &[], b""),
-            }
-        })
-        .await;
-        let (descriptor, bytes) = blob("content");
-        let stored = registry(&server).put_blob(&repository(), &descriptor, bytes).await;
-        if accepted.contains(&location) {
-            stored.unwrap();
-            let put = server.seen()[1].clone();
-            let query = location.split_once('?').map(|(_, state)| format!("{state}&")).unwrap_or_default();
-            assert!(put.starts_with(&format!("PUT /upload?{query}digest={} HTTP", descriptor.digest)), "{put}");
-            assert!(put.ends_with("\r\n\r\ncontent"), "{put}");
-        } else {
-            let error = stored.unwrap_err();
-            let known =
-                matches!(error, RegistryError::Http(HttpError::ForeignOrigin { .. } | HttpError::Reference { .. }));
-            assert!(known && !error.to_string().contains("password"), "{location}: {error}");
-            assert_eq!(server.seen().len(), 1, "{location}");
-        }
-    }
-    assert_eq!(other.seen(), Vec::<String>::new());
-}
 
 #[tokio::test]
 async fn a_blob_that_is_not_mounted_leaves_no_session() {
@@ -108,7 +50,7 @@ async fn a_source_that_breaks_off_ends_the_upload() {
 }
 
 #[tokio::test]
-async fn a_blob_that_head_wrongly_reports_is_uploaded_when_the_manifest_is_refused() {
+async fn a_blob_that_is_wrongly_claimed_is_uploaded_when_the_manifest_is_refused() {
     let corpus = Corpus::of(&Tree::Image(vec!["layer".into()]));
     let from = crate::corpus::registry();
     corpus.store(&from, &repository()).await;
@@ -119,6 +61,7 @@ async fn a_blob_that_head_wrongly_reports_is_uploaded_when_the_manifest_is_refus
         let (method, path) = request.split_once(' ').unwrap();
         match method {
             "HEAD" => Answer::Bytes(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec()),
+            "POST" if path.contains("mount=") => reply("201 Created", &[], b""),
             "POST" => reply("202 Accepted", &[("Location", "/upload")], b""),
             "PUT" if path.starts_with("/upload") => {
                 uploaded.store(path.contains(&part.to_string()), Ordering::SeqCst);
