@@ -31,7 +31,7 @@ mod server;
 pub use company::{APPROVERS, APPS, ENVIRONMENTS, ForgeApp, ORGANIZATION, PROJECT};
 pub use fault_proxy::{Act, Answer, Break, FaultProxy, Faults, Phase, Script, Seen};
 pub use forge::{Credentials, Forge};
-pub use registry::{Account, Admission, Issuer, Manners, RegistryOptions, RegistryServer};
+pub use registry::{Account, Admission, Issuer, Manners, ObjectStore, RegistryOptions, RegistryServer};
 pub use releases::ReleaseServer;
 pub use server::{Logged, RequestLog};
 

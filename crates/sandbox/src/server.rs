@@ -10,11 +10,12 @@ use axum::{
     extract::{Request, State},
     middleware::{self, Next},
     response::Response,
-    serve::ListenerExt as _,
 };
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use http::{HeaderMap, StatusCode, header};
 use tokio::{net::TcpListener, sync::oneshot};
+
+use crate::line::{Lines, Scissors};
 
 /// A server on a port of loopback that the system chose. It stops when it is dropped: no connection is accepted any
 /// more, idle ones are closed, a request that is being answered ends first.
@@ -49,9 +50,9 @@ impl Port {
         let router = router.layer(middleware::from_fn_with_state(gate, pass));
         let (stop, stopped) = oneshot::channel();
         let until_dropped = async { drop(stopped.await) };
-        // Heads and first chunks are written apart; they must not wait for each other's acknowledgement.
-        let listener = self.listener.tap_io(|stream| drop(stream.set_nodelay(true)));
-        let serve = axum::serve(listener, router).with_graceful_shutdown(until_dropped);
+        let lines = Lines { listener: self.listener, refused: Arc::default() };
+        let service = router.into_make_service_with_connect_info::<Scissors>();
+        let serve = axum::serve(lines, service).with_graceful_shutdown(until_dropped);
         tokio::spawn(async move { serve.await });
         Server { address: self.address, log, _stop: stop }
     }
@@ -76,34 +77,36 @@ impl Server {
 pub(crate) enum Admission {
     /// Everybody.
     Anyone,
-    /// This user with this password.
-    User { user: String, password: String },
     /// Whoever has the token: as a Basic password with any user, or as a Bearer token.
     Token(String),
 }
 
 impl Admission {
     fn admits(&self, headers: &HeaderMap) -> bool {
-        let given = headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok()).unwrap_or_default();
-        let (scheme, secret) = given.split_once(' ').unwrap_or_default();
-        let is = |name: &str| scheme.eq_ignore_ascii_case(name);
         match self {
             Self::Anyone => true,
-            Self::User { user, password } => {
-                is("basic") && user_and_password(secret) == Some((user.clone(), password.clone()))
-            }
             Self::Token(token) => {
-                is("bearer") && secret == token
-                    || is("basic") && user_and_password(secret).is_some_and(|(_, password)| password == *token)
+                let is_password = |(_, password): (String, String)| password == *token;
+                bearer(headers) == Some(token) || user_and_password(headers).is_some_and(is_password)
             }
         }
     }
 }
 
 /// What a Basic credential says (RFC 7617).
-fn user_and_password(secret: &str) -> Option<(String, String)> {
-    let text = String::from_utf8(BASE64_STANDARD.decode(secret).ok()?).ok()?;
+pub(crate) fn user_and_password(headers: &HeaderMap) -> Option<(String, String)> {
+    let text = String::from_utf8(BASE64_STANDARD.decode(credential(headers, "basic")?).ok()?).ok()?;
     text.split_once(':').map(|(user, password)| (user.to_owned(), password.to_owned()))
+}
+
+/// A Bearer token (RFC 6750).
+pub(crate) fn bearer(headers: &HeaderMap) -> Option<&str> {
+    credential(headers, "bearer")
+}
+
+fn credential<'h>(headers: &'h HeaderMap, of_scheme: &str) -> Option<&'h str> {
+    let (scheme, secret) = headers.get(header::AUTHORIZATION)?.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case(of_scheme).then_some(secret)
 }
 
 /// The requests that a server has answered, in the order of their answers.
@@ -119,6 +122,8 @@ pub struct Logged {
     pub method: String,
     /// The path with its query.
     pub path: String,
+    /// All its headers.
+    pub headers: HeaderMap,
     /// The answer's status.
     pub status: u16,
 }
@@ -148,8 +153,9 @@ struct Gate {
 async fn pass(State(gate): State<Arc<Gate>>, request: Request, next: Next) -> Response {
     let method = request.method().to_string();
     let path = request.uri().path_and_query().map(ToString::to_string).unwrap_or_default();
+    let headers = request.headers().clone();
     let response = if gate.admission.admits(request.headers()) { next.run(request).await } else { challenge() };
-    gate.log.add(Logged { method, path, status: response.status().as_u16() });
+    gate.log.add(Logged { method, path, headers, status: response.status().as_u16() });
     response
 }
 

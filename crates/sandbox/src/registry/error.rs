@@ -57,6 +57,30 @@ impl Failure {
         Self::new(StatusCode::BAD_REQUEST, "TAG_INVALID", message)
     }
 
+    /// As ECR answers for an image that was moved to its archive.
+    pub(super) fn archived() -> Self {
+        Self::new(StatusCode::NOT_FOUND, "MANIFEST_UNKNOWN", "the image is archived: restore it before it is pulled")
+    }
+
+    /// As ECR answers when its token's twelve hours are over.
+    pub(super) fn token_expired() -> Self {
+        let message = "Your authorization token has expired. Reauthenticate and try again.";
+        Self::new(StatusCode::FORBIDDEN, "DENIED", message)
+    }
+
+    pub(super) fn unauthorized(message: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "UNAUTHORIZED", message)
+    }
+
+    pub(super) fn chunk_too_small(least: u64) -> Self {
+        let message = format!("a chunk that is not the last one has at least {least} bytes");
+        Self::new(StatusCode::BAD_REQUEST, "SIZE_INVALID", message)
+    }
+
+    pub(super) fn pagination_invalid() -> Self {
+        Self::new(StatusCode::BAD_REQUEST, "PAGINATION_NUMBER_INVALID", "n is not a number")
+    }
+
     pub(super) fn upload_unknown() -> Self {
         Self::new(StatusCode::NOT_FOUND, "BLOB_UPLOAD_UNKNOWN", "there is no such upload")
     }
