@@ -8,7 +8,11 @@ use libfuzzer_sys::fuzz_target;
 
 type Body = fn(&[u8]);
 
-const CRATES: &[(&str, &[(&str, Body)])] = &[("release", release::fuzzing::TARGETS)];
+const CRATES: &[(&str, &[(&str, Body)])] = &[
+    ("guarded-http", guarded_http::fuzzing::TARGETS),
+    ("registry-copy", registry_copy::fuzzing::TARGETS),
+    ("release", release::fuzzing::TARGETS),
+];
 
 static BODY: LazyLock<Body> = LazyLock::new(|| {
     let chosen = std::env::var("CONVEYOR_FUZZ").unwrap_or_default();

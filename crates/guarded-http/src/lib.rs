@@ -32,6 +32,9 @@ mod blank;
 mod client;
 mod credentials;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 mod gate;
 mod json_error;
 mod location;

@@ -15,6 +15,9 @@ mod copy_error;
 mod descriptor;
 mod error;
 pub mod faults;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod http;
 mod layout;
 mod manifest;
