@@ -2,7 +2,7 @@ use std::{collections::BTreeMap, path::PathBuf, process::Stdio};
 
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use sandbox::{
-    APPROVERS, APPS, ENVIRONMENTS, Forge, ForgeApp, RegistryOptions, RegistryServer,
+    APPROVERS, APPS, Act, ENVIRONMENTS, FaultProxy, Forge, ForgeApp, RegistryOptions, RegistryServer, Script, Seen,
     azure_devops::{memory, memory::Answer, memory::End, model::BuildStatus},
     image::{self, ImageSpec},
     registry_copy::{InMemory, TagRule},
@@ -11,10 +11,7 @@ use sandbox::{
 use serde_json::{Value, json};
 use tokio::process::{Child, Command};
 
-use crate::{
-    Act, DockerRegistry, PASSWORD, Ran, Seen, USER, ana, binary, git,
-    proxy::{Desk, Proxy},
-};
+use crate::{DockerRegistry, PASSWORD, Ran, USER, ana, binary, git};
 
 /// The service whose builds travel.
 pub const APP: ForgeApp = APPS[0];
@@ -28,8 +25,8 @@ pub struct Company {
     docker: Vec<DockerRegistry>,
     /// Registries that took the place of the sandbox's own.
     fresh: std::sync::Mutex<BTreeMap<&'static str, RegistryServer>>,
-    desk: std::sync::Arc<Desk>,
-    proxies: BTreeMap<&'static str, Proxy>,
+    script: Script,
+    proxies: BTreeMap<&'static str, FaultProxy>,
     registries: [String; 3],
     ledger_url: String,
     login: (String, String),
@@ -56,11 +53,12 @@ impl Company {
         ];
         upstreams.extend(ENVIRONMENTS.iter().map(|name| (*name, forge.registry(name).unwrap().authority())));
         for (server, upstream) in upstreams {
-            company.proxies.insert(server, Proxy::start(&company.desk, server, upstream).await);
+            let proxy = FaultProxy::start(server, upstream, &company.script).await.unwrap();
+            company.proxies.insert(server, proxy);
         }
-        company.registries = ENVIRONMENTS.map(|name| company.proxies[name].authority.clone());
-        company.ledger_url = format!("http://{}/ledger.git", company.proxies["ledger"].authority);
-        let azure = (company.forge.releases().url(), format!("http://{}", company.proxies["azure"].authority));
+        company.registries = ENVIRONMENTS.map(|name| company.proxies[name].authority());
+        company.ledger_url = format!("http://{}/ledger.git", company.proxies["ledger"].authority());
+        let azure = (company.forge.releases().url(), company.proxies["azure"].url());
         company.settle(&[azure]);
         company
     }
@@ -86,7 +84,7 @@ impl Company {
             ledger_url: forge.ledger_url().to_owned(),
             docker: Vec::new(),
             fresh: std::sync::Mutex::default(),
-            desk: Desk::new(),
+            script: Script::new(),
             proxies: BTreeMap::new(),
             variables: BTreeMap::new(),
             forge,
@@ -189,7 +187,7 @@ impl Company {
 
     /// What the proxies do from now on; the count begins at 1, and held requests are let go.
     pub fn rule(&self, rule: impl Fn(&Seen) -> Act + Send + Sync + 'static) {
-        self.desk.set(rule);
+        self.script.set(rule);
     }
 
     /// The proxies pass everything on.
@@ -200,12 +198,12 @@ impl Company {
     /// What the proxies saw since the rule was set.
     #[must_use]
     pub fn seen(&self) -> Vec<Seen> {
-        self.desk.seen()
+        self.script.seen()
     }
 
     /// Until a proxy holds a request.
     pub async fn held(&self) {
-        self.desk.held().await;
+        self.script.held().await;
     }
 
     /// The Ledger's bare repository.

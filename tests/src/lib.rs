@@ -17,7 +17,6 @@ mod company;
 mod docker_registry;
 mod git;
 mod people;
-mod proxy;
 mod ran;
 
 pub use binaries::binary;
@@ -25,5 +24,5 @@ pub use company::{APP, Company, RELEASE, State};
 pub use docker_registry::{DockerRegistry, PASSWORD, USER};
 pub use git::git;
 pub use people::{ana, bo};
-pub use proxy::{Act, Answer, Seen};
 pub use ran::Ran;
+pub use sandbox::{Act, Answer, Phase, Seen};

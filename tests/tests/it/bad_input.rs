@@ -1,7 +1,7 @@
 //! Each bad input: a clear sentence, the documented exit code, one document as JSON, nothing half done.
 
 use serde_json::Value;
-use tests::{APP, Act, Answer, Company, Seen};
+use tests::{APP, Act, Answer, Company, Phase, Seen};
 
 const MANIFEST: &str = "apps/payments-api/qa/values.yaml";
 const TO_QA: &str = "conveyor promote payments-api=48213 --to qa";
@@ -208,7 +208,7 @@ async fn temporary(company: &Company, line: &str, words: &[&str]) -> Value {
 async fn an_unreachable_registry() {
     let mut company = company().await;
     // It takes the connection and says nothing.
-    company.rule(|seen| if seen.server == "qa" { Act::HoldBefore } else { Act::Pass });
+    company.rule(|seen| if seen.server == "qa" { Act::hold(Phase::Before) } else { Act::Pass });
     let words = ["the registry of qa"];
     tokio::join!(temporary(&company, TO_QA, &words), temporary(&company, COPY_TO_QA, &words));
     company.calm();
@@ -225,7 +225,7 @@ async fn an_unreachable_registry() {
 async fn an_unreachable_ledger() {
     let mut company = company().await;
     // It takes the connection and says nothing.
-    company.rule(|seen| if seen.server == "ledger" { Act::HoldBefore } else { Act::Pass });
+    company.rule(|seen| if seen.server == "ledger" { Act::hold(Phase::Before) } else { Act::Pass });
     temporary(&company, TO_QA, &["took longer than"]).await;
     company.calm();
     company.unplug("ledger");

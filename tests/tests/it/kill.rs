@@ -1,6 +1,6 @@
 //! SIGKILL at any request, before and after the server acts, and then the same command again: the same end state.
 
-use tests::{APP, Act, Company, Seen, State};
+use tests::{APP, Act, Company, Phase, Seen, State};
 
 const TO_QA: &str = "conveyor promote payments-api=48213 --to qa";
 
@@ -66,10 +66,10 @@ async fn killed_everywhere(hold: fn() -> Act) {
 
 #[tokio::test]
 async fn before_the_server_acts() {
-    killed_everywhere(|| Act::HoldBefore).await;
+    killed_everywhere(|| Act::hold(Phase::Before)).await;
 }
 
 #[tokio::test]
 async fn after_the_server_has_acted() {
-    killed_everywhere(|| Act::HoldAfter).await;
+    killed_everywhere(|| Act::hold(Phase::After)).await;
 }

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use rustix::process::{Pid, Signal, kill_process};
-use tests::{APP, Act, Company, Ran, Seen};
+use tests::{APP, Act, Company, Phase, Ran, Seen};
 
 const TO_QA: &str = "conveyor promote payments-api=48213 --to qa";
 
@@ -38,7 +38,7 @@ async fn company(holds: impl Fn(&Seen) -> Act + Send + Sync + 'static) -> Compan
 async fn in_the_middle_of_a_copy() {
     for (signal, code) in [(Signal::TERM, 143), (Signal::INT, 130)] {
         let company = company(|seen| match (seen.server, &*seen.method) {
-            ("qa", "PUT") => Act::HoldBefore,
+            ("qa", "PUT") => Act::hold(Phase::Before),
             _ => Act::Pass,
         })
         .await;
@@ -54,7 +54,7 @@ async fn in_the_middle_of_a_copy() {
 #[tokio::test]
 async fn while_the_ledger_is_written() {
     let company = company(|seen| match seen.path.ends_with("/git-receive-pack") && seen.method == "POST" {
-        true => Act::HoldAfter,
+        true => Act::hold(Phase::After),
         false => Act::Pass,
     })
     .await;
