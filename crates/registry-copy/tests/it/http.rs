@@ -14,7 +14,7 @@ use crate::corpus::{IMAGE, INDEX, LAYER, describe, json, repository, tag};
 
 #[path = "../../../guarded-http/tests/it/server.rs"]
 #[expect(dead_code, reason = "its own crate's tests need more of it")]
-mod server;
+pub(crate) mod server;
 
 #[path = "../../../guarded-http/tests/it/section.rs"]
 mod section;
@@ -48,7 +48,7 @@ fn registry_as(server: &Server, credentials: &Credentials) -> HttpRegistry {
 }
 
 /// An error with all its causes.
-fn told(error: &RegistryError) -> String {
+pub(crate) fn told(error: &RegistryError) -> String {
     let mut causes = vec![error.to_string()];
     let mut cause = std::error::Error::source(error);
     while let Some(error) = cause {
@@ -59,7 +59,7 @@ fn told(error: &RegistryError) -> String {
 }
 
 /// An image that needs nothing but its config.
-fn image(content: &str) -> Manifest {
+pub(crate) fn image(content: &str) -> Manifest {
     let config = json(&describe("application/vnd.oci.image.config.v1+json", content.as_bytes()));
     let document = format!(r#"{{"schemaVersion":2,"mediaType":"{IMAGE}","config":{config},"layers":[]}}"#);
     Manifest::parse(None, document.into()).unwrap()

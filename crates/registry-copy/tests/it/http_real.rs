@@ -1,12 +1,16 @@
 //! Debian's docker-registry, which is distribution 2.8: it has no referrers API.
 
+mod issuer;
+
 use std::{
     net::{SocketAddr, TcpListener, TcpStream},
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
+use futures_util::StreamExt;
 use guarded_http::{Client, Credentials, Limits, Method};
+use issuer::Issuer;
 use registry_copy::{
     CopyError, Destination, Options, Outcome, Registry, RegistryError, Source, conformance, copy, http::HttpRegistry,
     verify,
@@ -15,7 +19,7 @@ use release::{Digest, Repository};
 use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::corpus::{Corpus, Tree, platforms, repository, tag};
+use crate::corpus::{Corpus, LAYER, Tree, describe, platforms, repository, tag};
 
 /// A docker-registry on a free port, with an empty store. It ends with the test.
 struct Process {
@@ -24,9 +28,17 @@ struct Process {
     _directory: TempDir,
 }
 
+/// Whom it lets in.
+enum Admits<'a> {
+    Everybody,
+    /// Those of this htpasswd file.
+    Users(&'a str),
+    /// Who shows a token of this issuer.
+    Tokens(&'a Issuer),
+}
+
 impl Process {
-    /// `users` is the content of a htpasswd file.
-    async fn start(users: Option<&str>) -> Self {
+    async fn start(admits: Admits<'_>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
         let mut config = format!(
@@ -34,9 +46,21 @@ impl Process {
              storage: {{ filesystem: {{ rootdirectory: {} }}, delete: {{ enabled: true }} }}\n",
             path("store")
         );
-        if let Some(users) = users {
-            std::fs::write(path("users"), users).unwrap();
-            config.push_str(&format!("auth: {{ htpasswd: {{ realm: forge, path: {} }} }}\n", path("users")));
+        match admits {
+            Admits::Everybody => {}
+            Admits::Users(users) => {
+                std::fs::write(path("users"), users).unwrap();
+                config.push_str(&format!("auth: {{ htpasswd: {{ realm: forge, path: {} }} }}\n", path("users")));
+            }
+            Admits::Tokens(issuer) => {
+                std::fs::write(path("root.pem"), issuer.certificate()).unwrap();
+                config.push_str(&format!(
+                    "auth: {{ token: {{ realm: \"{}/token\", service: {}, issuer: forge, rootcertbundle: {} }} }}\n",
+                    issuer.origin(),
+                    issuer::SERVICE,
+                    path("root.pem")
+                ));
+            }
         }
         // Between choosing a port and using it, another process may take it: then this one ends, and the next is tried.
         loop {
@@ -104,12 +128,12 @@ async fn conforms(registry: &HttpRegistry) {
 
 #[tokio::test]
 async fn docker_registry_conforms() {
-    conforms(&Process::start(None).await.registry(&Credentials::Anonymous)).await;
+    conforms(&Process::start(Admits::Everybody).await.registry(&Credentials::Anonymous)).await;
 }
 
 #[tokio::test]
 async fn docker_registry_with_basic_authentication_conforms() {
-    let process = Process::start(Some(USERS)).await;
+    let process = Process::start(Admits::Users(USERS)).await;
     conforms(&process.registry(&robot())).await;
     let wrong = Credentials::Basic { user: "robot".into(), password: "open sesam".into() };
     for credentials in [Credentials::Anonymous, wrong] {
@@ -134,8 +158,64 @@ async fn docker_registry_with_basic_authentication_conforms() {
 }
 
 #[tokio::test]
+async fn docker_registry_with_tokens_conforms() {
+    let issuer = Issuer::start().await;
+    let process = Process::start(Admits::Tokens(&issuer)).await;
+    let registry = |credentials: &Credentials| process.registry(credentials).with_token_hosts(vec![issuer.origin()]);
+    conforms(&registry(&robot())).await;
+    assert!(issuer.given() > 10, "tokens of a second were to be renewed");
+
+    let before = issuer.given();
+    let wrong = Credentials::Basic { user: "robot".into(), password: "open sesam".into() };
+    for credentials in [Credentials::Anonymous, wrong] {
+        let error = registry(&credentials).resolve(&repository(), &tag()).await.unwrap_err();
+        assert!(error.is_denied() && !error.is_retryable(), "{error}");
+    }
+    let error = process.registry(&robot()).resolve(&repository(), &tag()).await.unwrap_err();
+    assert!(crate::http::told(&error).contains("list it in token_hosts"), "{}", crate::http::told(&error));
+    assert_eq!(issuer.given(), before);
+}
+
+#[tokio::test]
+async fn a_new_blob_costs_docker_registry_two_requests_and_an_old_one_one() {
+    let issuer = Issuer::start().await;
+    for admits in [Admits::Everybody, Admits::Users(USERS), Admits::Tokens(&issuer)] {
+        let process = Process::start(admits).await;
+        let client = || process.registry(&robot()).with_token_hosts(vec![issuer.origin()]);
+        let blob = describe(LAYER, b"content");
+        let bytes = || futures_util::stream::iter([Ok("content".into())]).boxed();
+
+        let first = client();
+        let bare = first.missing(&repository(), std::slice::from_ref(&blob)).await.unwrap();
+        assert_eq!(bare, [blob.digest]);
+        let before = first.requests();
+        first.put_blob(&repository(), &blob, bytes()).await.unwrap();
+        assert_eq!(first.requests() - before, 2);
+        assert_eq!(first.missing(&repository(), std::slice::from_ref(&blob)).await.unwrap(), []);
+
+        let second = client();
+        second.resolve(&repository(), &tag()).await.unwrap();
+        let before = second.requests();
+        let untouched = futures_util::stream::once(async { panic!("somebody asks for the bytes") }).boxed();
+        second.put_blob(&repository(), &blob, untouched).await.unwrap();
+        assert_eq!(second.requests() - before, 1);
+        // What it claims is true: the image that needs it is taken, and the bytes come back.
+        let image = crate::http::image("content");
+        let config = describe("application/vnd.oci.image.config.v1+json", b"content");
+        assert_eq!(config.digest, blob.digest);
+        second.put(&repository(), &image, None).await.unwrap();
+        verify(&second, &repository(), &image.digest()).await.unwrap();
+        // Another repository does not have it, whatever the offer was.
+        let other: Repository = "other/one".parse().unwrap();
+        let before = second.requests();
+        second.put_blob(&other, &blob, bytes()).await.unwrap();
+        assert_eq!(second.requests() - before, 2);
+    }
+}
+
+#[tokio::test]
 async fn an_image_goes_from_one_docker_registry_to_another_once() {
-    let (first, second) = (Process::start(None).await, Process::start(Some(USERS)).await);
+    let (first, second) = (Process::start(Admits::Everybody).await, Process::start(Admits::Users(USERS)).await);
     let (from, to) = (first.registry(&Credentials::Anonymous), second.registry(&robot()));
     let corpus = Corpus::of(&platforms());
     corpus.store(&from, &repository()).await;
@@ -170,7 +250,7 @@ async fn an_image_goes_from_one_docker_registry_to_another_once() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_copies_that_share_layers_both_end_well() {
-    let process = Process::start(None).await;
+    let process = Process::start(Admits::Everybody).await;
     for round in 0..40 {
         let from = crate::corpus::registry();
         let base: Vec<String> = (0..24).map(|layer| format!("base {layer} of round {round}")).collect();
