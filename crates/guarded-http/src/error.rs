@@ -265,6 +265,15 @@ impl HttpError {
         }
     }
 
+    /// Whether it says no more than that the client's deadline came.
+    pub(crate) fn is_deadline(&self) -> bool {
+        match self {
+            Self::Deadline { .. } => true,
+            Self::Redirected { source, .. } => source.is_deadline(),
+            _ => false,
+        }
+    }
+
     /// How long the server, or that to which it redirects, asks to wait.
     pub(crate) fn retry_after(&self) -> Option<Duration> {
         match self {

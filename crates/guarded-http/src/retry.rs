@@ -42,7 +42,7 @@ impl Retries {
         let asked = error.retry_after();
         // That the time is up says less than what went wrong before.
         let last = match (self.last.take(), error) {
-            (Some(last), HttpError::Deadline { .. }) => last,
+            (Some(last), error) if error.is_deadline() => last,
             (_, error) => error,
         };
         let left = self.deadline.saturating_duration_since(Instant::now());

@@ -68,6 +68,17 @@ async fn an_endless_explanation_of_an_error_is_cut() {
 }
 
 #[tokio::test]
+async fn an_explanation_that_drips_is_waited_for_no_longer_than_a_stall() {
+    let server =
+        Server::start(|_, _| Answer::Drip(SOON, head("404 Not Found", &[], 1 << 30), vec![b'x'; 2 * 1024])).await;
+    let limits = Limits { stall: 4 * SOON, ..limits() };
+    let client = Client::new(origin(server.address), &Credentials::Anonymous, limits).unwrap();
+    let answer = get(&client, 10).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::NOT_FOUND);
+    assert!(answer.bytes().len() <= 5 * 2 * 1024, "{}", answer.bytes().len());
+}
+
+#[tokio::test]
 async fn no_other_encoding_than_identity_is_read() {
     let server = Server::start(|number, _| {
         let encoding = ["gzip", "identity", "br", "identity, gzip"][number];

@@ -58,7 +58,7 @@ async fn a_target_that_fails_is_named_beside_who_named_it() {
 async fn a_target_has_the_same_limits() {
     let (registry, storage) = world(|_| Answer::Hang(Vec::new())).await;
     let limits =
-        Limits { stall: Duration::from_millis(100), deadline: Instant::now() + Duration::from_secs(1), ..limits() };
+        Limits { stall: Duration::from_millis(250), deadline: Instant::now() + Duration::from_secs(2), ..limits() };
     let client = client(&registry, Limits { connect: limits.stall, ..limits });
     let error = client.request(Method::GET, "/x").unwrap().follow_redirects().send(10).await.unwrap_err();
     let HttpError::Exhausted { attempts, last } = &error else { panic!("{error}") };
@@ -70,4 +70,19 @@ async fn a_target_has_the_same_limits() {
     let client = self::client(&registry, self::limits());
     let error = client.request(Method::GET, "/x").unwrap().follow_redirects().send(4).await.unwrap_err();
     assert!(matches!(error, HttpError::TooLarge { cap: 4, .. }), "{error}");
+}
+
+#[tokio::test]
+async fn a_redirect_has_one_location() {
+    for locations in [&[][..], &[("Location", "/x"), ("Location", "/y")]] {
+        let server = Server::start(|number, _| match number {
+            0 => kept("302 Found", locations, b""),
+            _ => kept("200 OK", &[], b""),
+        });
+        let server = server.await;
+        let client = client(&server, limits());
+        let error = client.request(Method::GET, "/").unwrap().follow_redirects().send(10).await.unwrap_err();
+        assert!(matches!(error, HttpError::Redirect { to: None, .. }), "{error}");
+        assert_eq!(server.seen().len(), 1);
+    }
 }

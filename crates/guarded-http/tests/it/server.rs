@@ -29,6 +29,8 @@ pub(crate) enum Answer {
     Hang(Vec<u8>),
     /// These bytes again and again, for as long as the client reads.
     Endless(Vec<u8>, Vec<u8>),
+    /// As [`Endless`](Self::Endless), with a pause before each repetition.
+    Drip(Duration, Vec<u8>, Vec<u8>),
 }
 
 pub(crate) struct Server {
@@ -118,15 +120,19 @@ async fn serve(mut socket: TcpStream, answer: Arc<impl Fn(usize, &str) -> Answer
                 drop(socket.write_all(&bytes).await);
                 drop(socket.read(&mut [0]).await);
             }
-            Answer::Endless(first, again) => {
-                let mut more = socket.write_all(&first).await;
-                while more.is_ok() {
-                    more = socket.write_all(&again).await;
-                }
-            }
+            Answer::Endless(first, again) => drip(&mut socket, Duration::ZERO, &first, &again).await,
+            Answer::Drip(pause, first, again) => drip(&mut socket, pause, &first, &again).await,
         }
         drop(socket.shutdown().await);
         return;
+    }
+}
+
+async fn drip(socket: &mut TcpStream, pause: Duration, first: &[u8], again: &[u8]) {
+    let mut more = socket.write_all(first).await;
+    while more.is_ok() {
+        tokio::time::sleep(pause).await;
+        more = socket.write_all(again).await;
     }
 }
 
