@@ -197,3 +197,81 @@ impl fmt::Debug for Tokens {
         f.debug_struct("Tokens").field("registry", &self.registry).finish_non_exhaustive()
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn tokens(registry: &str) -> Tokens {
+        let second = Duration::from_secs(1);
+        let limits = Limits { connect: second, stall: second, deadline: Instant::now() + second };
+        let credentials = Credentials::Basic { user: "AWS".to_owned(), password: "canary".into() };
+        Tokens::new(&registry.parse().unwrap(), &credentials, limits).unwrap()
+    }
+
+    #[test]
+    fn who_may_give_tokens_is_known_before() {
+        let ecr = "111111111111.dkr.ecr.ap-southeast-2.amazonaws.com";
+        let cases = [
+            ("docker.io", "https://auth.docker.io/token", "accepted"),
+            ("docker.io", "https://registry-1.docker.io/token", "accepted"),
+            ("docker.io", "https://auth.docker.io:8443/token", "Foreign"),
+            ("docker.io", "http://auth.docker.io/token", "Foreign"),
+            ("docker.io", "https://auth.docker.io.evil.example/token", "Foreign"),
+            ("docker.io", "https://listed.example/token", "accepted"),
+            ("ghcr.io", "https://ghcr.io/token", "accepted"),
+            ("ghcr.io", "https://ghcr.io:443/token", "accepted"),
+            ("ghcr.io", "https://auth.docker.io/token", "Foreign"),
+            ("ghcr.io", "http://ghcr.io/token", "Foreign"),
+            ("ghcr.io", "http://ghcr.io:443/token", "Foreign"),
+            ("ghcr.io", "http://plain.example/token", "PlainHttp"),
+            ("ghcr.io", "http://127.0.0.1:5000/token", "PlainHttp"),
+            ("ghcr.io", "https://127.0.0.1/token", "Foreign"),
+            ("ghcr.io", "https://ghcr.io@evil.example/token", "NoUrl"),
+            ("127.0.0.1:5001", "http://127.0.0.1:5001/token", "accepted"),
+            ("127.0.0.1:5001", "http://127.0.0.1:5000/token", "accepted"),
+            ("127.0.0.1:5001", "http://127.0.0.1:5002/token", "Foreign"),
+            ("127.0.0.1:5001", "http://plain.example/token", "PlainHttp"),
+            ("127.0.0.1:5001", "https://listed.example/token", "accepted"),
+            (ecr, "https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com/token", "Ecr"),
+            (ecr, "https://listed.example/token", "Ecr"),
+        ];
+        for (registry, realm, expected) in cases {
+            let tokens = tokens(registry);
+            let listed = ["https://listed.example", "http://plain.example", "http://127.0.0.1:5000"];
+            tokens.allow(listed.map(|origin| origin.parse().unwrap()).to_vec());
+            let bearer = Bearer { realm: realm.to_owned(), service: None, scope: None };
+            let judged = match tokens.server(&bearer).map(drop) {
+                Ok(()) => "accepted".to_owned(),
+                Err(error) => {
+                    assert!(!error.is_retryable(), "{error}");
+                    format!("{error:?}")
+                }
+            };
+            assert!(judged.starts_with(expected), "{registry}, {realm}: {judged}");
+        }
+    }
+
+    #[tokio::test]
+    async fn ecr_gets_a_password_and_no_token_instead() {
+        let tokens = tokens("111111111111.dkr.ecr.ap-southeast-2.amazonaws.com");
+        let sent = tokens.authorization("").await.unwrap();
+        let refusal =
+            |challenges| Refusal { scope: "", status: StatusCode::UNAUTHORIZED, sent: sent.as_ref(), challenges };
+        let basic = vec!["Basic realm=\"https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com/\",service=\"ecr\""];
+        assert!(!tokens.refused(&refusal(basic)).await.unwrap());
+        let bearer = vec!["Bearer realm=\"https://111111111111.dkr.ecr.ap-southeast-2.amazonaws.com/token\""];
+        let error = tokens.refused(&refusal(bearer)).await.unwrap_err();
+        assert!(!error.retryable && error.source.to_string().contains("ECR"), "{}", error.source);
+    }
+
+    #[test]
+    fn a_token_is_not_used_to_its_last_moment() {
+        for (lifetime, used) in [(1_000, 800), (5_000, 4_000), (60_000, 50_000), (300_000, 290_000)] {
+            assert_eq!(good_for(Duration::from_millis(lifetime)), Duration::from_millis(used));
+        }
+        assert_eq!(both("a b", Some("b c")), "a b c");
+        assert_eq!(both("", Some("c")), "c");
+        assert_eq!(both("a", None), "a");
+    }
+}
