@@ -1,4 +1,8 @@
-use std::{error::Error, time::Duration};
+use std::{
+    error::Error,
+    sync::atomic::{AtomicBool, Ordering},
+    time::Duration,
+};
 
 use bytes::Bytes;
 use futures_util::TryStreamExt;
@@ -85,4 +89,19 @@ async fn a_redirect_has_one_location() {
         assert!(matches!(error, HttpError::Redirect { to: None, .. }), "{error}");
         assert_eq!(server.seen().len(), 1);
     }
+}
+
+#[tokio::test]
+async fn a_target_may_ask_to_wait() {
+    let asked = AtomicBool::new(false);
+    let (registry, storage) = world(move |_| match asked.swap(true, Ordering::Relaxed) {
+        false => kept("503 Slow Down", &[("Retry-After", "1")], b""),
+        true => kept("200 OK", &[], b"blob"),
+    })
+    .await;
+    let start = Instant::now();
+    let client = client(&registry, limits());
+    let answer = client.request(Method::GET, "/x").unwrap().follow_redirects().send(10).await.unwrap();
+    assert_eq!((answer.bytes().as_ref(), storage.seen().len()), (b"blob".as_slice(), 2));
+    assert!(start.elapsed() >= Duration::from_secs(1), "{:?}", start.elapsed());
 }
