@@ -11,8 +11,9 @@ use schemars::JsonSchema;
 use serde::Serialize;
 
 use crate::{
+    copy_part::CopyPart,
     digest_file::DigestFile,
-    document::{AppPart, CopyPart, Ended},
+    document::{AppPart, Ended},
     flags::{Acting, Common, wanted},
     run::Command,
     session::{self, Session},

@@ -4,6 +4,7 @@ mod agent;
 mod check_policy;
 mod conveyor_command;
 mod copy_artifact;
+mod copy_part;
 mod digest_file;
 mod document;
 mod exit;

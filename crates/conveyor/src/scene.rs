@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use ledger::{Found, Read, RepoPath, Scalar};
 use record::State;
-use release::{App, Authority, BuildId, CommitId, Digest, Environment, ObjectId};
+use release::{App, BuildId, CommitId, Digest, Environment, ObjectId};
 
 use crate::{
     Account, AppAccount, Error, World,
@@ -156,10 +156,9 @@ async fn read_config(world: &World<'_>, at: &CommitId) -> Result<(Config, Config
 impl Config {
     /// A local file is nobody's reviewed word: it must not send credentials where the Ledger's own does not.
     fn names_only_servers_of(&self, reviewed: &Self) -> Result<(), Error> {
-        let known = |registry: &Authority| reviewed.environments.values().any(|known| known.registry == *registry);
-        let registries = self.environments.values().map(|environment| &environment.registry);
-        if let Some(unknown) = registries.clone().find(|registry| !known(registry)) {
-            return Err(Error::UnreviewedServer { server: unknown.to_string() });
+        let reviewed_servers: BTreeSet<String> = reviewed.servers().collect();
+        if let Some(server) = self.servers().find(|server| !reviewed_servers.contains(server)) {
+            return Err(Error::UnreviewedServer { server });
         }
         match &self.azure_devops {
             Some(project) if Some(project) != reviewed.azure_devops.as_ref() => {
@@ -168,6 +167,22 @@ impl Config {
             }
             _ => Ok(()),
         }
+    }
+}
+
+impl Config {
+    /// What gets credentials, and whose.
+    fn servers(&self) -> impl Iterator<Item = String> {
+        self.environments.values().flat_map(|environment| {
+            let EnvironmentConfig { registry, aws, token_hosts, .. } = environment;
+            let as_what = match aws {
+                Some(aws) => format!("{registry} (as the ECR of account {})", aws.account),
+                None => registry.to_string(),
+            };
+            let endpoints = aws.iter().flat_map(|aws| aws.endpoints.sts.iter().chain(&aws.endpoints.ecr));
+            let tokens = token_hosts.iter().map(|host| format!("{host} (for tokens)"));
+            std::iter::once(as_what).chain(endpoints.map(ToString::to_string)).chain(tokens)
+        })
     }
 }
 

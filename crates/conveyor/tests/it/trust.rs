@@ -33,10 +33,15 @@ async fn a_release_of_another_build_vouches_for_nobody() {
 async fn a_local_file_names_no_server_of_its_own() {
     let forge = Forge::new();
     arrived_before(&forge, APP, 48213, "qa").await;
-    let servers = ["registry: { url: \"https://dev.example\"", "azure_devops: { organization: "];
-    for (known, other) in
-        servers.iter().zip(["registry: { url: \"https://evil.example\"", "azure_devops: { organization: x"])
-    {
+    for (known, other) in [
+        ("registry: { url: \"https://dev.example\"", "registry: { url: \"https://evil.example\""),
+        ("azure_devops: { organization: ", "azure_devops: { organization: x"),
+        ("version: 1", "version: 1\ntoken_hosts: [\"https://evil.example\"]"),
+        (
+            "registry: { url: \"https://dev.example\"",
+            "account: \"111111111111\", region: ap-southeast-2, registry: { ecr: true, url: \"https://dev.example\"",
+        ),
+    ] {
         let text = config();
         assert!(text.contains(known), "{text}");
         let client = Client { config: Some(text.replace(known, other)), dry_run: true, ..forge.client() };
