@@ -21,7 +21,7 @@ async fn from_one_docker_registry_to_another() {
         (&planned["source"], &planned["destination"]),
         (&format!("{from}:48213").into(), &format!("{to}:48213@{digest}").into())
     );
-    assert_eq!((planned.get("blobs"), &planned["happened"]["copied"]), (None, &false.into()), "nobody knows yet");
+    assert_eq!((&planned["blobs"]["copied"], &planned["happened"]["copied"]), (&3.into(), &false.into()));
     let copied = company.json(&line, 0).await;
     assert_eq!((&copied["outcome"], &copied["digest"]), (&"copied".into(), &digest.to_string().into()));
     assert_eq!(
@@ -29,9 +29,17 @@ async fn from_one_docker_registry_to_another() {
         (&3.into(), &1.into(), &Value::Array(vec![]))
     );
     assert_eq!(copied["destination"], format!("{to}:48213@{digest}"));
+    assert_eq!(planned["bytes"], copied["bytes"], "as it was planned");
     let again = company.json(&line, 0).await;
     assert_eq!((&again["outcome"], &again["blobs"]["copied"]), (&"already-present".into(), &0.into()));
-    assert_eq!(again["blobs"]["present"], 3);
+    let once = company.json(&format!("{line} --no-referrers"), 0).await;
+    assert_eq!((&once["outcome"], &once["digest"]), (&"already-present".into(), &digest.to_string().into()));
+    assert_eq!(once["requests"], serde_json::json!({ "source": 1, "destination": 1 }));
+    let few = company.json(&format!("copy-artifact {from}:48213 {to}:few --jobs 1 --no-referrers"), 0).await;
+    assert_eq!((&few["outcome"], &few["referrers"]), (&"copied".into(), &0.into()));
+    for jobs in ["0", "257", "many"] {
+        company.fails(&format!("{line} --jobs {jobs}"), 2, &["from 1 to 256"]).await;
+    }
 
     for dry_run in [" --dry-run", ""] {
         let held = company.json(&format!("copy-artifact {from}:48214 {to}:48213{dry_run}"), 12).await;
