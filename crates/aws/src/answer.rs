@@ -105,20 +105,23 @@ fn failure<E>(action: &'static str, error: &SdkError<E, HttpResponse>) -> Failur
 where
     E: ProvideErrorMetadata + Error + Send + Sync + 'static,
 {
+    let unreadable = || Failure::Failed(AwsError::Protocol { action, what: "it cannot be read" });
     if let SdkError::ServiceError(refused) = error {
         let status = refused.raw().status().as_u16();
+        if refused.raw().status().is_success() {
+            return unreadable();
+        }
         let told = refused.err();
         // A server that is not AWS, or one in trouble, may answer without a code.
         let code = told.code().map_or_else(|| status.to_string(), |code| shown(code.as_bytes()));
         let message = fit(told.message().unwrap_or("it does not say why"));
         return Failure::Refused(Refusal { action, status, code, message });
     }
-    Failure::Failed(causes(error).find_map(ours).unwrap_or_else(|| match error {
-        SdkError::ResponseError(answered) if answered.raw().status().is_success() => {
-            AwsError::Protocol { action, what: "it cannot be read" }
-        }
-        _ => AwsError::NoAnswer { action, why: innermost(error) },
-    }))
+    match (causes(error).find_map(ours), error) {
+        (Some(error), _) => Failure::Failed(error),
+        (None, SdkError::ResponseError(answered)) if answered.raw().status().is_success() => unreadable(),
+        (None, _) => Failure::Failed(AwsError::NoAnswer { action, why: innermost(error) }),
+    }
 }
 
 /// What this crate's own providers of credentials said, or that there are none.

@@ -11,7 +11,7 @@ use aws_credential_types::provider::{
     self, ProvideCredentials, SharedCredentialsProvider, error::CredentialsError, future,
 };
 
-use crate::{RoleArn, settings::Settings, sts::Sts};
+use crate::{RoleArn, kept::Kept, settings::Settings, sts::Sts};
 
 /// The places where the SDK's default chain looks, in its order. It is put together here because the SDK's own asks
 /// the STS that `AWS_ENDPOINT_URL` names.
@@ -22,7 +22,7 @@ pub(crate) fn default_chain(settings: &Settings) -> SharedCredentialsProvider {
         .or_else("WebIdentityToken", WebIdentity { sts: Sts::new(settings, None) })
         .or_else("EcsContainer", EcsCredentialsProvider::builder().configure(&config).build())
         .or_else("Ec2InstanceMetadata", ImdsCredentialsProvider::builder().configure(&config).build());
-    SharedCredentialsProvider::new(chain)
+    Kept::shared(chain)
 }
 
 /// A token of an identity provider, such as an agent's or a cluster's, for a session of a role.

@@ -7,6 +7,8 @@ mod chain;
 mod ecr;
 mod error;
 mod identity;
+mod kept;
+mod lifetime;
 mod preflight;
 mod session;
 mod settings;

@@ -6,7 +6,7 @@ use aws_credential_types::provider::{
 use release::Repository;
 use serde_json::json;
 
-use crate::{Access, AwsError, EcrPlace, Identity, RoleArn, settings::Settings, sts::Sts};
+use crate::{Access, AwsError, EcrPlace, Identity, RoleArn, kept::Kept, settings::Settings, sts::Sts};
 
 const READ: [&str; 6] = [
     "ecr:BatchGetImage",
@@ -29,7 +29,7 @@ pub(crate) async fn open(
 ) -> Result<SharedCredentialsProvider, AwsError> {
     let caller = match &identity.role {
         None => chain.clone(),
-        Some(role) => SharedCredentialsProvider::new(Assumed {
+        Some(role) => Kept::shared(Assumed {
             sts: Sts::new(settings, Some(chain.clone())),
             role: role.clone(),
             name: narrowed.name(),

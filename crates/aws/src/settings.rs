@@ -1,7 +1,5 @@
 //! What is said to the SDK, whatever is asked through it.
 
-use std::time::Duration;
-
 use aws_config::{
     AppName, BehaviorVersion, SdkConfig, provider_config::ProviderConfig, retry::RetryConfig, timeout::TimeoutConfig,
 };
@@ -10,7 +8,6 @@ use aws_sdk_ecr::config::IdentityCache;
 use aws_sdk_sts::config::endpoint::{DefaultResolver, Params, ResolveEndpoint};
 use futures_util::FutureExt;
 use guarded_http::{Limits, Origin};
-use tokio::time::Instant;
 use url::Url;
 
 use crate::{AwsError, Endpoints, Region, transport::Transport};
@@ -84,15 +81,13 @@ fn sdk(transport: &Transport, region: &Region, limits: &Limits) -> SdkConfig {
         .read_timeout(limits.stall)
         .operation_attempt_timeout(limits.connect.saturating_add(limits.stall))
         .build();
-    // Credentials may come slowly, and the deadline bounds that too.
-    let left = limits.deadline.saturating_duration_since(Instant::now()).max(Duration::from_secs(1));
     let mut config = SdkConfig::builder()
         .behavior_version(BEHAVIOR())
         .region(aws_config::Region::new(region.to_string()))
         .http_client(transport.clone())
         .retry_config(RetryConfig::standard())
         .timeout_config(times)
-        .identity_cache(IdentityCache::lazy().load_timeout(left).build());
+        .identity_cache(IdentityCache::no_cache());
     config.set_app_name(AppName::new("conveyor").ok());
     config.build()
 }

@@ -1,24 +1,15 @@
 //! The password for a registry.
 
-use std::{
-    fmt,
-    time::{Duration, SystemTime},
-};
+use std::{fmt, time::SystemTime};
 
 use async_trait::async_trait;
 use base64::{Engine, prelude::BASE64_STANDARD};
 use guarded_http::{Authorize, AuthorizeError, HeaderValue, Limits, Refusal};
 use tokio::{sync::Mutex, time::Instant};
 
-use crate::{AwsError, answer::answer};
+use crate::{AwsError, answer::answer, lifetime::usable_for};
 
 const ACTION: &str = "ecr:GetAuthorizationToken";
-
-/// A token is renewed this long before it ends.
-const MARGIN: Duration = Duration::from_secs(300);
-
-/// How long a new token is used that has ended already, by what is said of it.
-const UNKNOWN: Duration = Duration::from_secs(300);
 
 /// Tokens of ECR, as Basic credentials: valid for twelve hours, and asked for once by any number of requests.
 pub(crate) struct Tokens {
@@ -59,15 +50,7 @@ impl Tokens {
         let mut header = HeaderValue::from_str(&format!("Basic {token}")).map_err(|_| unusable("its token is none"))?;
         header.set_sensitive(true);
         let ends = given.expires_at().and_then(|ends| SystemTime::try_from(*ends).ok());
-        Ok(Token { header, until: Instant::now() + usable_for(ends, SystemTime::now()) })
-    }
-}
-
-/// How long a token that is new at `now` is used.
-fn usable_for(ends: Option<SystemTime>, now: SystemTime) -> Duration {
-    match ends.and_then(|ends| ends.duration_since(now).ok()) {
-        Some(left) if !left.is_zero() => left.saturating_sub(MARGIN).max(left / 2),
-        _ => UNKNOWN,
+        Ok(Token { header, until: Instant::now() + usable_for(ends) })
     }
 }
 
@@ -95,27 +78,5 @@ fn refusal(error: AwsError) -> AuthorizeError {
 impl fmt::Debug for Tokens {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str("Tokens")
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_token_is_renewed_before_it_ends() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        let used = |seconds| usable_for(Some(now + Duration::from_secs(seconds)), now).as_secs();
-        assert_eq!(used(12 * 3600), 12 * 3600 - 300);
-        assert_eq!(used(400), 200);
-        assert_eq!(used(60), 30);
-    }
-
-    #[test]
-    fn an_end_in_the_past_is_no_end() {
-        let now = SystemTime::UNIX_EPOCH + Duration::from_secs(1_000_000_000);
-        for ends in [None, Some(SystemTime::UNIX_EPOCH), Some(now)] {
-            assert_eq!(usable_for(ends, now), UNKNOWN);
-        }
     }
 }

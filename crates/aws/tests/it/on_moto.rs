@@ -1,0 +1,167 @@
+//! moto as STS and ECR: https://docs.getmoto.org.
+
+use aws::{Access, AwsError, Ecr, EcrPlace, Endpoints, Identity};
+use aws_config::{BehaviorVersion, Region, SdkConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_sdk_ecr::types::{
+    ImageTagMutability, ImageTagMutabilityExclusionFilter as Filter, ImageTagMutabilityExclusionFilterType as Type,
+};
+use registry_copy::{Descriptor, Registry, RegistryError, TagRule};
+use release::{Digest, Repository};
+
+use crate::{
+    alone::{KEYS, alone},
+    fixture::{aws_error, limits, tag},
+    moto,
+};
+
+const DEV: &str = "111111111111";
+const PROD: &str = "222222222222";
+
+fn in_moto(body: impl AsyncFnOnce()) {
+    alone(&[&KEYS[..], &[moto::variable()]].concat(), body);
+}
+
+/// An account's registry, of which only AWS's part is there: moto has no other, and looks into the caller's account
+/// whatever the request names.
+fn ecr(account: &str) -> Ecr {
+    let region: aws::Region = "ap-southeast-2".parse().unwrap();
+    let identity = Identity {
+        role: Some(format!("arn:aws:iam::{account}:role/Deploy").parse().unwrap()),
+        account: account.parse().unwrap(),
+        region: region.clone(),
+        endpoints: Endpoints { sts: Some(moto::url()), ecr: Some(moto::url()) },
+    };
+    let authority = "127.0.0.1:9".parse().unwrap();
+    Ecr::new(identity, EcrPlace { account: account.parse().unwrap(), region, authority }, Access::Write, limits())
+        .unwrap()
+}
+
+/// An administrator of an account.
+async fn admin(account: &str) -> aws_sdk_ecr::Client {
+    let config = |credentials| {
+        SdkConfig::builder()
+            .behavior_version(BehaviorVersion::latest())
+            .http_client(aws_smithy_http_client::Builder::new().build_http())
+            .region(Region::new("ap-southeast-2"))
+            .endpoint_url(moto::url())
+            .credentials_provider(SharedCredentialsProvider::new(credentials))
+            .build()
+    };
+    let sts = aws_sdk_sts::Client::new(&config(Credentials::new("AKIA", "secret", None, None, "test")));
+    let role = format!("arn:aws:iam::{account}:role/Admin");
+    let given = sts.assume_role().role_arn(role).role_session_name("admin").send().await.unwrap().credentials.unwrap();
+    let (key, secret, token) = (given.access_key_id, given.secret_access_key, given.session_token);
+    aws_sdk_ecr::Client::new(&config(Credentials::new(key, secret, Some(token), None, "test")))
+}
+
+async fn create(ecr: &aws_sdk_ecr::Client, name: &str, mutability: ImageTagMutability, exclude: &[&str]) -> Repository {
+    let filters = exclude.iter().map(|f| Filter::builder().filter_type(Type::Wildcard).filter(*f).build().unwrap());
+    let filters: Vec<Filter> = filters.collect();
+    let call = ecr.create_repository().repository_name(name).image_tag_mutability(mutability);
+    let filters = Some(filters).filter(|filters| !filters.is_empty());
+    call.set_image_tag_mutability_exclusion_filters(filters).send().await.unwrap();
+    name.parse().unwrap()
+}
+
+#[test]
+fn each_account_has_its_own_repositories() {
+    in_moto(async || {
+        let only_prod = create(&admin(PROD).await, "forge/only-prod", ImageTagMutability::Immutable, &[]).await;
+        let prod = ecr(PROD);
+        assert_eq!(prod.tag_rule(&only_prod, &tag()).await.unwrap(), TagRule::Immutable);
+        let error = ecr(DEV).tag_rule(&only_prod, &tag()).await.unwrap_err();
+        assert!(matches!(error, RegistryError::NoRepository { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn a_role_of_another_account_is_found_out() {
+    in_moto(async || {
+        let region: aws::Region = "ap-southeast-2".parse().unwrap();
+        let identity = Identity {
+            role: Some(format!("arn:aws:iam::{DEV}:role/Deploy").parse().unwrap()),
+            account: PROD.parse().unwrap(),
+            region: region.clone(),
+            endpoints: Endpoints { sts: Some(moto::url()), ecr: Some(moto::url()) },
+        };
+        let place = EcrPlace { account: PROD.parse().unwrap(), region, authority: "127.0.0.1:9".parse().unwrap() };
+        let ecr = Ecr::new(identity, place, Access::Write, limits()).unwrap();
+        let error = ecr.tag_rule(&"forge/web".parse().unwrap(), &tag()).await.unwrap_err();
+        match aws_error(&error) {
+            AwsError::WrongAccount { expected, found, arn } => {
+                assert_eq!((expected.as_str(), found.as_str()), (PROD, DEV));
+                assert!(arn.contains("assumed-role/Deploy/conveyor-forge.web"), "{arn}");
+            }
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(ecr.requests(), 2, "the role was assumed, the caller was asked, and nothing else");
+    });
+}
+
+#[test]
+fn each_setting_of_mutability_is_read() {
+    in_moto(async || {
+        use ImageTagMutability::{Immutable, ImmutableWithExclusion, Mutable, MutableWithExclusion};
+        let admin = admin(DEV).await;
+        let ecr = ecr(DEV);
+        for (name, setting, exclude, expected) in [
+            ("forge/immutable", Immutable, &[][..], TagRule::Immutable),
+            ("forge/mutable", Mutable, &[], TagRule::Mutable),
+            ("forge/immutable-but-dev", ImmutableWithExclusion, &["dev-*"], TagRule::Immutable),
+            ("forge/immutable-but-48", ImmutableWithExclusion, &["dev-*", "48*"], TagRule::Mutable),
+            ("forge/mutable-but-48", MutableWithExclusion, &["48*3"], TagRule::Immutable),
+            ("forge/mutable-but-49", MutableWithExclusion, &["49*"], TagRule::Mutable),
+        ] {
+            let repository = create(&admin, name, setting, exclude).await;
+            assert_eq!(ecr.tag_rule(&repository, &tag()).await.unwrap(), expected, "{name}");
+        }
+    });
+}
+
+#[test]
+fn blobs_that_were_pushed_are_there() {
+    in_moto(async || {
+        let admin = admin(DEV).await;
+        let repository = create(&admin, "forge/layers", ImageTagMutability::Immutable, &[]).await;
+        let (held, absent) = (b"a layer".to_vec(), b"another".to_vec());
+        let upload = admin.initiate_layer_upload().repository_name("forge/layers").send().await.unwrap();
+        let upload = upload.upload_id().unwrap();
+        let part = admin.upload_layer_part().repository_name("forge/layers").upload_id(upload);
+        let part = part.part_first_byte(0).part_last_byte(i64::try_from(held.len()).unwrap() - 1);
+        part.layer_part_blob(aws_sdk_ecr::primitives::Blob::new(held.clone())).send().await.unwrap();
+        let complete = admin.complete_layer_upload().repository_name("forge/layers").upload_id(upload);
+        complete.layer_digests(Digest::of(&held).to_string()).send().await.unwrap();
+
+        let blob = |bytes: &[u8]| Descriptor {
+            media_type: "application/vnd.oci.image.layer.v1.tar+gzip".to_owned(),
+            digest: Digest::of(bytes),
+            size: bytes.len() as u64,
+            artifact_type: None,
+        };
+        let missing = ecr(DEV).missing(&repository, &[blob(&held), blob(&absent)]).await.unwrap();
+        assert_eq!(missing, [Digest::of(&absent)]);
+    });
+}
+
+#[test]
+fn a_lifecycle_policy_that_moto_keeps_is_told() {
+    in_moto(async || {
+        let admin = admin(DEV).await;
+        let repository = create(&admin, "forge/expiring", ImageTagMutability::Immutable, &[]).await;
+        let ecr = ecr(DEV);
+        assert_eq!(ecr.cautions(&repository, &tag()).await.unwrap(), [""; 0]);
+        let policy = r#"{"rules":[{"rulePriority":7,"description":"tidy","selection":{"tagStatus":"tagged",
+            "tagPrefixList":["48"],"countType":"imageCountMoreThan","countNumber":20},"action":{"type":"expire"}}]}"#;
+        admin
+            .put_lifecycle_policy()
+            .repository_name("forge/expiring")
+            .lifecycle_policy_text(policy)
+            .send()
+            .await
+            .unwrap();
+        let cautions = ecr.cautions(&repository, &tag()).await.unwrap();
+        assert_eq!(cautions.len(), 1);
+        assert!(cautions[0].starts_with("rule 7 of") && cautions[0].contains("20 newer"), "{cautions:?}");
+    });
+}
