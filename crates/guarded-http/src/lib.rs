@@ -54,6 +54,6 @@ pub use json_error::JsonError;
 pub use origin::{Origin, OriginError};
 pub use request::Request;
 pub use response::{Download, Response};
-pub use retry::{Retries, Told, retry_after};
+pub use retry::{Retries, Told};
 pub use text::shown;
 pub use upload::Upload;

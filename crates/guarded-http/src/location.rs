@@ -14,10 +14,9 @@ pub(crate) fn target(base: &Url, headers: &HeaderMap) -> Result<Url, Option<Orig
     let mut locations = headers.get_all(header::LOCATION).iter();
     let location = locations.next().filter(|_| locations.next().is_none()).ok_or(None)?;
     let location = location.to_str().map_err(|_| None)?;
-    let refused = || base.join(location).ok().and_then(|url| Origin::of(&url).ok());
     match (Origin::of(base), plain(base, location)) {
         (Ok(from), Some((url, to))) if from.may_redirect_to(&to) => Ok(url),
-        _ => Err(refused()),
+        _ => Err(base.join(location).ok().and_then(|url| Origin::of(&url).ok())),
     }
 }
 

@@ -75,8 +75,7 @@ fn pause(attempt: u32, asked: Option<Duration>, left: Duration, jitter: f64) -> 
 
 /// How long a server asks to wait (RFC 9110, 10.2.3): seconds, or a date that is compared with the server's own clock
 /// where it shows it, else with `now`. Anything else says nothing.
-#[must_use]
-pub fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
+pub(crate) fn retry_after(headers: &HeaderMap, now: SystemTime) -> Option<Duration> {
     let date = |name| headers.get(name).and_then(|value| httpdate::parse_http_date(value.to_str().ok()?).ok());
     let text = headers.get(header::RETRY_AFTER)?.to_str().ok()?.trim();
     if !text.is_empty() && text.bytes().all(|b| b.is_ascii_digit()) {
