@@ -8,6 +8,7 @@ mod command;
 mod demo;
 mod deny;
 mod fuzz;
+mod live_ecr;
 mod moto;
 mod people;
 mod sandbox_job;
@@ -39,6 +40,8 @@ enum Job {
     Advisories,
     /// Run libFuzzer on the parsers of untrusted bytes, which needs a nightly compiler
     Fuzz(fuzz::Args),
+    /// Run the conformance suite on a real repository of ECR (docs/live-ecr.md)
+    LiveEcr(live_ecr::Args),
     /// Check the project's own rules: who may depend on whom, file lengths, manifests, words
     Tidy,
 }
@@ -52,6 +55,7 @@ fn main() -> ExitCode {
         Job::Deny => deny::run(),
         Job::Advisories => deny::advisories(),
         Job::Fuzz(args) => fuzz::run(&args),
+        Job::LiveEcr(args) => live_ecr::run(&args),
         Job::Tidy => tidy::run(),
     };
     match done {
