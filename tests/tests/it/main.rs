@@ -4,8 +4,11 @@
 mod agent;
 mod bad_input;
 mod conformance;
+mod ecr;
 mod help;
 mod kill;
+mod logins;
+mod progress;
 mod raw;
 mod schemas;
 mod secrets;
