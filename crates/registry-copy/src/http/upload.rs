@@ -43,7 +43,8 @@ impl HttpRegistry {
     /// 201, any other opens a session: one request tells both.
     async fn open(&self, repository: &Repository, blob: Digest) -> Result<Option<Response>, RegistryError> {
         if self.learnt.may_offer(repository, blob) {
-            match self.post_upload(repository, &paths::mount(repository, repository, &blob)).await {
+            let offer = paths::mount(repository, repository, &blob);
+            match self.post_upload(repository, &offer, paths::write_scope(repository)).await {
                 Ok(response) if response.status() == StatusCode::CREATED => {
                     self.agree(repository, &response, "the blob", blob)?;
                     self.learnt.claimed(repository, blob);
@@ -54,7 +55,8 @@ impl HttpRegistry {
                 Err(error) => return Err(error),
             }
         }
-        let response = self.post_upload(repository, &paths::uploads(repository)).await?;
+        let response =
+            self.post_upload(repository, &paths::uploads(repository), paths::write_scope(repository)).await?;
         if response.status() == StatusCode::ACCEPTED {
             Ok(Some(response))
         } else {
@@ -63,10 +65,11 @@ impl HttpRegistry {
     }
 
     /// 201 or 202, or an error.
-    async fn post_upload(&self, repository: &Repository, path: &str) -> Result<Response, RegistryError> {
+    async fn post_upload(&self, repository: &Repository, path: &str, scope: String) -> Result<Response, RegistryError> {
         let mut patience = self.patience(repository);
         loop {
-            let error = match self.writing(repository, Method::POST, path)?.send(BRIEF).await {
+            let request = self.client.request(Method::POST, path)?.scope(scope.as_str());
+            let error = match request.send(BRIEF).await {
                 Ok(response) if matches!(response.status(), StatusCode::CREATED | StatusCode::ACCEPTED) => {
                     return Ok(response);
                 }
@@ -140,22 +143,15 @@ impl HttpRegistry {
         from: &Repository,
         blob: &Descriptor,
     ) -> Result<bool, RegistryError> {
-        let path = paths::mount(repository, from, &blob.digest);
         let scope = format!("{} {}", paths::write_scope(repository), paths::read_scope(from));
-        let request = self.client.request(Method::POST, &path)?.scope(scope);
-        let response = request.idempotent().send(BRIEF).await?;
-        match response.status() {
-            StatusCode::CREATED => {
-                self.agree(repository, &response, "the blob", blob.digest)?;
-                Ok(true)
-            }
-            StatusCode::ACCEPTED => {
-                let session = self.session(repository, &response)?;
-                self.cancel(repository, &session).await;
-                Ok(false)
-            }
-            _ => Err(self.refusal(repository, response)),
+        let response = self.post_upload(repository, &paths::mount(repository, from, &blob.digest), scope).await?;
+        if response.status() == StatusCode::CREATED {
+            self.agree(repository, &response, "the blob", blob.digest)?;
+            return Ok(true);
         }
+        let session = self.session(repository, &response)?;
+        self.cancel(repository, &session).await;
+        Ok(false)
     }
 
     /// The URL of an upload session.

@@ -274,3 +274,25 @@ async fn two_copies_that_share_layers_both_end_well() {
         }
     }
 }
+
+#[tokio::test]
+async fn a_copy_asks_for_little() {
+    let (first, second) = (Process::start(Admits::Everybody).await, Process::start(Admits::Everybody).await);
+    let sixty = Corpus::of(&Tree::Image((0..60).map(|layer| format!("layer {layer}")).collect()));
+    let index = Corpus::of(&platforms());
+    let referrer = Corpus::referrer(&index.root_descriptor(), "an SBOM");
+    let store = first.registry(&Credentials::Anonymous);
+    for corpus in [&sixty, &index, &referrer] {
+        corpus.store(&store, &repository()).await;
+    }
+    // The best of other tools ask the destination 185 times for sixty new layers, and 50 times for such an index.
+    for (root, tag, most) in [(sixty.root, "48213", [126, 1]), (index.root, "48214", [43, 4])] {
+        for most in most {
+            let (from, to) = (first.registry(&Credentials::Anonymous), second.registry(&Credentials::Anonymous));
+            let source = Source { registry: &from, repository: repository(), digest: root };
+            let destination = Destination { registry: &to, repository: repository(), tag: tag.parse().unwrap() };
+            copy(&source, &destination, &Options::until(limits().deadline), &()).await.unwrap();
+            assert!(to.requests() <= most, "{tag}: {} requests where {most} will do", to.requests());
+        }
+    }
+}

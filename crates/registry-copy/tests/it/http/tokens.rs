@@ -268,7 +268,8 @@ async fn a_token_server_that_is_down_for_a_moment_is_asked_again() {
 #[tokio::test]
 async fn what_is_no_token_is_not_shown_to_the_registry() {
     let large = |length: usize| json(&format!(r#"{{"token":"{}"}}"#, "x".repeat(length)));
-    let answers: [(&str, Box<dyn Fn() -> Answer + Send + Sync>); 9] = [
+    type Give = Box<dyn Fn() -> Answer + Send + Sync>;
+    let answers: [(&str, Give); 9] = [
         ("HTML", Box::new(|| reply("200 OK", &[("Content-Type", "text/html")], b"{\"token\":\"x\"}"))),
         ("nothing", Box::new(|| json(""))),
         ("no token", Box::new(|| json("{}"))),
