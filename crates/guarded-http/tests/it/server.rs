@@ -69,6 +69,11 @@ impl Server {
     pub(crate) fn seen(&self) -> Vec<String> {
         self.seen.lock().unwrap().clone()
     }
+
+    /// The requests since this was asked last.
+    pub(crate) fn taken(&self) -> Vec<String> {
+        std::mem::take(&mut *self.seen.lock().unwrap())
+    }
 }
 
 /// As [`reply`], and the connection can be used again once the body was read.

@@ -1,11 +1,12 @@
 use std::{
     collections::HashSet,
+    mem,
     sync::{Arc, Mutex},
 };
 
-use guarded_http::{HttpError, Method, StatusCode, header};
+use guarded_http::{Client, HttpError, Method, StatusCode, header};
 
-use super::{CANARIES, SIGNED, client, has_credentials};
+use super::{CANARIES, Generous, SIGNED, client, has_credentials};
 use crate::server::{Answer, Server, reply};
 
 /// How a request ends.
@@ -74,8 +75,9 @@ pub(super) async fn table() -> String {
          with credentials. No answer behind a redirect is told to who gives the credentials, and no signature of a \
          `Location` is shown.\n\n| tried | request | answers | asked | end |\n| --- | --- | --- | --- | --- |\n",
     );
+    let world = World::new().await;
     for (tried, request, answers, asked, end) in CHAINS {
-        assert_eq!(send(request, answers).await, (asked.to_owned(), end), "{tried}");
+        assert_eq!(send(&world, request, answers).await, (asked.to_owned(), end), "{tried}");
         let end = match end {
             Answered => "answered",
             NotFollowed => "an error: it is not followed",
@@ -93,7 +95,8 @@ pub(super) async fn table() -> String {
 
 /// Three servers that answer as the path of a request says, and who was asked what so far.
 struct World {
-    own: Server,
+    client: Client,
+    authorize: Arc<Generous>,
     log: Arc<Mutex<Vec<(&'static str, String)>>>,
 }
 
@@ -111,7 +114,8 @@ impl World {
             servers.push(server.await);
             places.lock().unwrap().push((name, servers.last().unwrap().address.to_string()));
         }
-        Self { own: servers.swap_remove(0), log }
+        let (client, authorize) = client(&servers[0]);
+        Self { client, authorize, log }
     }
 }
 
@@ -140,12 +144,10 @@ fn answer(request: &str, places: &[(&str, String)], before: &mut HashSet<String>
     }
 }
 
-async fn send(request: &str, answers: &str) -> (String, End) {
-    let world = World::new().await;
-    let (client, authorize) = client(&world.own);
+async fn send(world: &World, request: &str, answers: &str) -> (String, End) {
     let method = Method::from_bytes(request.trim_end_matches(['!', '=']).as_bytes()).unwrap();
     let path = format!("/{}", answers.replace(' ', "."));
-    let mut sent = client.request(method, &path).unwrap().header(header::COOKIE, CANARIES[2]);
+    let mut sent = world.client.request(method, &path).unwrap().header(header::COOKIE, CANARIES[2]);
     if !request.ends_with('!') {
         sent = sent.follow_redirects();
     }
@@ -172,8 +174,8 @@ async fn send(request: &str, answers: &str) -> (String, End) {
         assert!(!secret.iter().any(|secret| shown.contains(secret)), "{shown}");
         assert_eq!(error.status().is_some(), matches!(error, HttpError::Redirect { .. }), "the target's status");
     }
-    assert_eq!(*authorize.told.lock().unwrap(), 0);
-    let log = world.log.lock().unwrap();
+    assert_eq!(*world.authorize.told.lock().unwrap(), 0);
+    let log = mem::take(&mut *world.log.lock().unwrap());
     let asked = log.iter().map(|(name, bytes)| {
         assert!(*name == "own" || !bytes.to_ascii_lowercase().contains("authorization"), "{bytes}");
         format!("{name}{}", if has_credentials(bytes) { "+" } else { "" })

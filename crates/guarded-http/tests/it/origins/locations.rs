@@ -88,9 +88,10 @@ pub(super) async fn table() -> String {
          that follows redirects, as an upload session with the answer 202 to a POST.\n\n\
          | tried | `Location` | as a redirect | as an upload session |\n| --- | --- | --- | --- |\n",
     );
+    let world = World::new().await;
     for (tried, location, as_redirect, as_session) in LOCATIONS {
-        assert_eq!(redirect(location).await, as_redirect, "{tried}, as a redirect");
-        assert_eq!(session(location).await, as_session, "{tried}, as an upload session");
+        assert_eq!(redirect(&world, location).await, as_redirect, "{tried}, as a redirect");
+        assert_eq!(session(&world, location).await, as_session, "{tried}, as an upload session");
         let [as_redirect, as_session] = [as_redirect, as_session].map(|end| match end {
             Own => "its own server, with credentials",
             Bare => "the other server, without credentials",
@@ -108,28 +109,32 @@ struct World {
     own: Server,
     other: Server,
     client: Client,
+    /// What the own server answers next, before it goes on with success.
+    next: Arc<Mutex<Option<(&'static str, String)>>>,
 }
 
 impl World {
-    /// The first request is answered with this status and `Location`, all others with success.
-    async fn new(status: &'static str, location: &str) -> Self {
-        let other = Server::start(|_, _| Answer::Bytes(head("200 OK", &[], 0))).await;
-        let answer = Arc::new(Mutex::new(String::new()));
-        let first = Arc::clone(&answer);
-        let own = Server::start(move |number, _| match number {
-            0 => Answer::Bytes(head(status, &[("Location", &first.lock().unwrap())], 0)),
-            _ => Answer::Bytes(head("200 OK", &[], 0)),
+    async fn new() -> Self {
+        let next = Arc::new(Mutex::new(None));
+        let answer = Arc::<Mutex<Option<(&str, String)>>>::clone(&next);
+        let own = Server::start(move |_, _| match answer.lock().unwrap().take() {
+            Some((status, location)) => Answer::Bytes(head(status, &[("Location", &location)], 0)),
+            None => Answer::Bytes(head("200 OK", &[], 0)),
         })
         .await;
-        let ports = [own.address, other.address].map(|address| address.port().to_string());
-        *answer.lock().unwrap() = location.replace("OWN", &ports[0]).replace("OTHER", &ports[1]);
+        let other = Server::start(|_, _| Answer::Bytes(head("200 OK", &[], 0))).await;
         let (client, _) = client(&own);
-        Self { own, other, client }
+        Self { own, other, client, next }
+    }
+
+    fn answer(&self, status: &'static str, location: &str) {
+        let [own, other] = [&self.own, &self.other].map(|server| server.address.port().to_string());
+        *self.next.lock().unwrap() = Some((status, location.replace("OWN", &own).replace("OTHER", &other)));
     }
 
     /// What the servers got behind the first request.
     fn end(&self, error: Option<&HttpError>) -> End {
-        let (own, other) = (self.own.seen(), self.other.seen());
+        let (own, other) = (self.own.taken(), self.other.taken());
         assert!(has_credentials(&own[0]));
         assert!(!other.iter().any(|bytes| has_credentials(bytes)), "{other:?}");
         match (error, &own[1..], &other[..]) {
@@ -142,8 +147,8 @@ impl World {
     }
 }
 
-async fn redirect(location: &str) -> End {
-    let world = World::new("307 Temporary Redirect", location).await;
+async fn redirect(world: &World, location: &str) -> End {
+    world.answer("307 Temporary Redirect", location);
     let request = world.client.request(Method::GET, "/a/b?c=d").unwrap().header(header::COOKIE, "canary-header");
     let answer = request.follow_redirects().send(0).await;
     let error = answer.as_ref().err();
@@ -155,8 +160,8 @@ async fn redirect(location: &str) -> End {
     world.end(error)
 }
 
-async fn session(location: &str) -> End {
-    let world = World::new("202 Accepted", location).await;
+async fn session(world: &World, location: &str) -> End {
+    world.answer("202 Accepted", location);
     let opened = world.client.request(Method::POST, &format!("/a/b?{SIGNED}")).unwrap().send(0).await.unwrap();
     let answer = match target(&opened) {
         Ok(url) => world.client.request(Method::PUT, url.as_str()).unwrap().send(0).await,
