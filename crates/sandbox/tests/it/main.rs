@@ -1,11 +1,13 @@
 //! The sandbox is what it says: real protocols, tried with real clients.
-#![expect(clippy::unwrap_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+mod distribution;
 mod fault_proxy;
 mod forge;
 mod git;
 mod image;
 mod ledger;
+mod manners;
 mod registry;
 mod releases;
 
