@@ -1,11 +1,12 @@
 use std::{
     collections::{BTreeSet, HashMap},
+    fmt,
     sync::{Arc, Mutex, PoisonError},
 };
 
 use async_trait::async_trait;
 use aws_credential_types::provider::SharedCredentialsProvider;
-use guarded_http::Limits;
+use guarded_http::{Limits, Told};
 use registry_copy::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule, http::HttpRegistry};
 use release::{Digest, Repository, Tag};
 use tokio::sync::OnceCell;
@@ -26,14 +27,20 @@ use crate::{
 ///
 /// Images move as in any registry, with ECR's tokens. What only ECR's API tells is asked there: whether a tag may be
 /// moved, which blobs are there, and whether what looks absent is only archived.
-#[derive(Debug)]
 pub struct Ecr {
     identity: Identity,
     place: EcrPlace,
     access: Access,
     settings: Settings,
     chain: SharedCredentialsProvider,
+    told: Option<Told>,
     sessions: Mutex<HashMap<Purpose, Arc<OnceCell<Arc<Session>>>>>,
+}
+
+impl fmt::Debug for Ecr {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Ecr").field("identity", &self.identity).field("place", &self.place).finish_non_exhaustive()
+    }
 }
 
 /// A repository, and one that blobs are mounted from.
@@ -55,7 +62,14 @@ impl Ecr {
     pub fn new(identity: Identity, place: EcrPlace, access: Access, limits: Limits) -> Result<Self, AwsError> {
         let settings = Settings::new(&identity.endpoints, &identity.region, limits)?;
         let chain = chain::default_chain(&settings);
-        Ok(Self { identity, place, access, settings, chain, sessions: Mutex::default() })
+        Ok(Self { identity, place, access, settings, chain, told: None, sessions: Mutex::default() })
+    }
+
+    /// Tells `told` of each repeated request to the registry.
+    #[must_use]
+    pub fn telling(mut self, told: Told) -> Self {
+        self.told = Some(told);
+        self
     }
 
     /// How many requests were sent so far, repeated ones included: those to the registry and those to AWS's APIs.
@@ -81,6 +95,10 @@ impl Ecr {
         let limits = self.settings.limits;
         let tokens = Arc::new(Tokens::new(ecr.clone(), limits));
         let http = HttpRegistry::authorized_by(&self.place.authority, tokens.clone(), limits)?.without_referrers_tag();
+        let http = match &self.told {
+            Some(told) => http.telling(Arc::clone(told)),
+            None => http,
+        };
         let api = Api { ecr, place: self.place.clone(), repository: repository.clone(), limits };
         Ok(Arc::new(Session { api, http, tokens }))
     }
