@@ -77,20 +77,30 @@ impl Progress {
         loop {
             tokio::time::sleep(BEAT).await;
             let mut state = self.state();
-            if let Some(bars) = &mut state.bars {
-                bars.tick();
-            } else if !self.quiet && state.told.elapsed() >= PAUSE {
-                state.told = Instant::now();
-                let line = state.line();
-                state.say(&line);
-            }
-            if self.on_an_agent
-                && !self.quiet
-                && let Some(percent) = state.copy.as_mut().and_then(Copying::new_percent)
-            {
-                state.write(&agent::command("task.setprogress", &[("value", &percent.to_string())], "copying"));
+            for line in self.due(&mut state) {
+                state.write(&line);
             }
         }
+    }
+
+    /// What is to be told by now.
+    fn due(&self, state: &mut State) -> Vec<String> {
+        let mut lines = Vec::new();
+        if self.quiet {
+            return lines;
+        }
+        if let Some(bars) = &state.bars {
+            bars.tick();
+        } else if state.told.elapsed() >= PAUSE {
+            state.told = Instant::now();
+            lines.push(state.line());
+        }
+        if self.on_an_agent
+            && let Some(percent) = state.copy.as_mut().and_then(Copying::new_percent)
+        {
+            lines.push(agent::command("task.setprogress", &[("value", &percent.to_string())], "copying"));
+        }
+        lines
     }
 
     /// A request is sent again, in `pause`.
@@ -230,4 +240,76 @@ impl conveyor::Observer for Progress {
 fn mebibytes(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
     format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
+}
+
+#[cfg(test)]
+mod tests {
+    use clap::Parser as _;
+
+    use super::*;
+
+    #[derive(clap::Parser)]
+    struct Flags {
+        #[command(flatten)]
+        common: Common,
+    }
+
+    fn progress(flag: &str, on_an_agent: bool) -> Progress {
+        let words = ["x", flag].into_iter().filter(|word| !word.is_empty());
+        Progress::new(&Flags::parse_from(words).common, on_an_agent, false)
+    }
+
+    /// What is told in this many seconds from now on, one beat after the other.
+    async fn told(progress: &Progress, seconds: u64) -> Vec<String> {
+        let mut lines = Vec::new();
+        for _ in 0..seconds {
+            tokio::time::advance(BEAT).await;
+            lines.extend(progress.due(&mut progress.state()));
+        }
+        lines
+    }
+
+    const MIB: u64 = 1 << 20;
+
+    #[tokio::test(start_paused = true)]
+    async fn a_line_comes_every_thirty_seconds_also_while_nothing_moves() {
+        let progress = progress("", false);
+        assert_eq!(told(&progress, 29).await, [] as [&str; 0]);
+        assert_eq!(told(&progress, 31).await, ["at work for 30 s", "at work for 60 s"]);
+        let (one, other) = (Digest::of(b"1"), Digest::of(b"2"));
+        progress.planned(2, 3 * MIB);
+        progress.moved(&one, MIB);
+        progress.moved(&other, MIB / 2);
+        progress.stored(&one);
+        assert_eq!(told(&progress, 30).await, ["1 of 2 blobs done, copied 1.5 MiB of 3.0 MiB"]);
+        progress.restarted(&other, &CopyError::Deadline);
+        progress.planned(1, MIB);
+        assert_eq!(told(&progress, 30).await, ["1 of 3 blobs done, copied 1.0 MiB of 4.0 MiB"]);
+        assert_eq!(told(&progress, 60).await.len(), 2, "nothing moves");
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn an_agent_is_told_the_percentage_when_it_changes() {
+        let progress = progress("", true);
+        let blob = Digest::of(b"1");
+        let percent = |value: u64| format!("##vso[task.setprogress value={value};]copying");
+        assert_eq!(told(&progress, 1).await, [] as [&str; 0]);
+        progress.planned(2, 4 * MIB);
+        assert_eq!(told(&progress, 2).await, [percent(0)]);
+        for _ in 0..100 {
+            progress.moved(&blob, MIB / 100);
+        }
+        assert_eq!(told(&progress, 2).await, [percent(24)]);
+        progress.stored(&blob);
+        assert_eq!(told(&progress, 2).await, [percent(50)], "one of the two is done");
+        progress.stored(&Digest::of(b"2"));
+        assert_eq!(told(&progress, 2).await, [percent(100)]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn quiet_is_quiet() {
+        let progress = progress("--quiet", true);
+        progress.planned(2, 4 * MIB);
+        assert_eq!(told(&progress, 100).await, [] as [&str; 0]);
+    }
 }
