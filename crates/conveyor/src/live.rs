@@ -140,7 +140,8 @@ impl Live {
     fn ecr(&self, identity: Identity, place: EcrPlace, access: Access) -> Result<Client, Error> {
         let registry = place.authority.clone();
         let ecr = Ecr::new(identity, place, access, self.limits);
-        Ok(Client::Ecr(Arc::new(ecr.map_err(|source| Error::Aws { registry, source })?)))
+        let ecr = ecr.map_err(|source| Error::Aws { registry, source })?;
+        Ok(Client::Ecr(Arc::new(ecr.telling(Arc::clone(&self.told)))))
     }
 }
 
