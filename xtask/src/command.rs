@@ -1,9 +1,10 @@
 //! Other programs, run from the project's root.
 
 use std::env;
+use std::error::Error;
 use std::ffi::{OsStr, OsString};
 use std::io::{self, BufRead, BufReader, Read, Write};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::process::{Command, ExitStatus, Stdio};
 
 /// The project's root directory.
@@ -23,6 +24,14 @@ pub(crate) enum CommandError {
 /// The cargo that runs this job.
 pub(crate) fn cargo() -> Command {
     program(env::var_os("CARGO").unwrap_or_else(|| "cargo".into()))
+}
+
+/// Where cargo puts what it builds.
+pub(crate) fn target_directory() -> Result<PathBuf, Box<dyn Error>> {
+    let metadata = stdout(cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?;
+    let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
+    let target = metadata.get("target_directory").and_then(serde_json::Value::as_str).ok_or("no target directory")?;
+    Ok(target.into())
 }
 
 /// Any other program.

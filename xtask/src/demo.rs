@@ -14,7 +14,7 @@ use sandbox::{
 };
 
 use crate::{
-    command::{cargo, program, run as run_command, stdout},
+    command::{cargo, program, run as run_command, target_directory},
     people::{ana, bo},
     table,
 };
@@ -37,10 +37,7 @@ pub(crate) fn run() -> Done {
 /// Builds the binaries and says where they are.
 pub(crate) fn build() -> Result<PathBuf, Box<dyn Error>> {
     run_command(cargo().args(["build", "--quiet", "--package", "bins"]))?;
-    let metadata = stdout(cargo().args(["metadata", "--format-version", "1", "--no-deps"]))?;
-    let metadata: serde_json::Value = serde_json::from_slice(&metadata)?;
-    let target = metadata.get("target_directory").and_then(serde_json::Value::as_str).ok_or("no target directory")?;
-    Ok(PathBuf::from(target).join("debug"))
+    Ok(target_directory()?.join("debug"))
 }
 
 /// The company, its binaries and the service whose build travels.

@@ -2,6 +2,7 @@
 
 #![expect(clippy::print_stdout, clippy::print_stderr, reason = "each job talks to the person who started it")]
 
+mod bench;
 mod cached_tool;
 mod ci;
 mod command;
@@ -40,6 +41,12 @@ enum Job {
     Advisories,
     /// Run libFuzzer on the parsers of untrusted bytes, which needs a nightly compiler
     Fuzz(fuzz::Args),
+    /// Measure the binaries next to other tools
+    #[command(subcommand)]
+    Bench(bench::Job),
+    /// Run a program and print what it took, as JSON
+    #[command(hide = true)]
+    Measured(bench::measured::Args),
     /// Run the conformance suite on a real repository of ECR (docs/live-ecr.md)
     LiveEcr(live_ecr::Args),
     /// Check the project's own rules: who may depend on whom, file lengths, manifests, words
@@ -55,6 +62,8 @@ fn main() -> ExitCode {
         Job::Deny => deny::run(),
         Job::Advisories => deny::advisories(),
         Job::Fuzz(args) => fuzz::run(&args),
+        Job::Bench(job) => bench::run(&job),
+        Job::Measured(args) => bench::measured::run(&args),
         Job::LiveEcr(args) => live_ecr::run(&args),
         Job::Tidy => tidy::run(),
     };

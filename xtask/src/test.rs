@@ -12,8 +12,9 @@ use std::path::Path;
 use crate::command::{cargo, is_on_path, program, run as run_command, run_watched, stdout};
 use crate::moto;
 
-/// Debian's packages that the tests run, each named like its program; python3-venv, which is none, comes besides.
-const PACKAGES: [&str; 2] = ["docker-registry", "skopeo"];
+/// Debian's packages that the tests run, each with its program; python3-venv, which has none, comes besides.
+const PACKAGES: [(&str, &str); 3] =
+    [("docker-registry", "docker-registry"), ("skopeo", "skopeo"), ("docker.io", "dockerd")];
 
 /// The oldest git that the Ledger is tested with.
 const GIT: (u32, u32) = (2, 39);
@@ -34,7 +35,7 @@ enum LackError {
     NoHttpBackend,
     #[error(
         "the tests need {0}. On Debian, as root:\n  apt-get update && apt-get install --no-install-recommends {0}\n\
-         Elsewhere, put programs of these names on PATH. No service of theirs has to run.",
+         Elsewhere, put their programs on PATH. No service of theirs has to run.",
         missing.join(" ")
     )]
     Packages { missing: Vec<&'static str> },
@@ -118,8 +119,8 @@ fn require_packages() -> Result<(), Box<dyn Error>> {
 }
 
 fn missing_packages() -> Vec<&'static str> {
-    let programs = PACKAGES.into_iter().filter(|package| !is_on_path(package, &path()));
-    programs.chain(moto::lacks_venv().then_some("python3-venv")).collect()
+    let lacking = PACKAGES.into_iter().filter(|(_, program)| !is_on_path(program, &path()));
+    lacking.map(|(package, _)| package).chain(moto::lacks_venv().then_some("python3-venv")).collect()
 }
 
 fn path() -> OsString {

@@ -1,0 +1,69 @@
+//! `cargo xtask bench`: what a job takes, next to what others take for it.
+
+mod comparison;
+mod delay;
+mod document;
+mod elsewhere;
+mod growth;
+mod image;
+pub(crate) mod measured;
+mod picture;
+mod registry;
+mod statistics;
+mod store;
+mod tool;
+
+use std::{error::Error, fs, num::NonZeroUsize, path::Path};
+
+use self::{comparison::Comparison, document::Document, growth::Growth, tool::Tools};
+use crate::command::ROOT;
+
+#[derive(clap::Subcommand)]
+pub(crate) enum Job {
+    /// Compare copy-artifact with skopeo, and with crane, regctl and oras where they are on PATH
+    Copy(Args),
+}
+
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// How often each tool copies each image
+    #[arg(long, default_value = "5")]
+    runs: NonZeroUsize,
+    /// Only one image, a, b or c
+    #[arg(long, value_name = "IMAGE", conflicts_with = "write_docs")]
+    only: Option<String>,
+    /// Write docs/bench.md and docs/bench-copy.svg, instead of printing the tables
+    #[arg(long)]
+    write_docs: bool,
+}
+
+pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
+    let Job::Copy(args) = job;
+    let Tools { here: tools, absent } = tool::all()?;
+    let directory = tempfile::tempdir()?;
+    let load = measured::load()?;
+    let comparison = Comparison::run(&tools, args.only.as_deref(), args.runs, directory.path())?;
+    let growth = match args.only {
+        Some(_) => Growth::default(),
+        None => Growth::run(&tools, args.runs, directory.path())?,
+    };
+    let document = Document {
+        tools: &tools,
+        absent: &absent,
+        comparison: &comparison,
+        growth: &growth,
+        runs: args.runs,
+        machine: measured::machine()?,
+        load,
+    };
+    let (text, picture) = (document.markdown()?, picture::of(&comparison, &tools));
+    if args.write_docs {
+        let docs = Path::new(ROOT).join("docs");
+        fs::create_dir_all(&docs)?;
+        fs::write(docs.join("bench.md"), text)?;
+        fs::write(docs.join("bench-copy.svg"), picture)?;
+    } else {
+        println!("{text}");
+    }
+    Ok(())
+}

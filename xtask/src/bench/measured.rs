@@ -1,0 +1,101 @@
+//! One run of a program: how long, how much CPU, how much memory.
+
+use std::{
+    env,
+    error::Error,
+    ffi::OsString,
+    fs, io,
+    path::Path,
+    process::{Command, Stdio},
+    time::Instant,
+};
+
+use serde::{Deserialize, Serialize};
+use wait4::Wait4;
+
+/// What is run in a process of its own, because the kernel counts the memory of whoever starts a program as that program's: what starts
+/// it must be small.
+#[derive(clap::Args)]
+pub(crate) struct Args {
+    /// The program and its arguments
+    #[arg(required = true, trailing_var_arg = true, allow_hyphen_values = true)]
+    line: Vec<OsString>,
+}
+
+/// What a run took.
+#[derive(Debug, Clone, Copy, PartialEq, Serialize, Deserialize)]
+pub(super) struct Taken {
+    /// Seconds from its start to its end.
+    pub(super) wall: f64,
+    /// Seconds of CPU, the kernel's for it included.
+    pub(super) cpu: f64,
+    /// The most memory that was resident at once, in MiB.
+    pub(super) memory: f64,
+}
+
+#[derive(Debug, thiserror::Error)]
+enum MeasureError {
+    #[error("`{line}` failed: {said}")]
+    Failed { line: String, said: String },
+}
+
+/// The job behind [`measure`].
+pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
+    let (program, arguments) = args.line.split_first().ok_or("no program")?;
+    let begun = Instant::now();
+    let child = Command::new(program).args(arguments).stdin(Stdio::null()).stdout(Stdio::null()).spawn()?;
+    let ended = child.wait4()?;
+    let wall = begun.elapsed().as_secs_f64();
+    if !ended.status.success() {
+        return Err(format!("{} ({})", Path::new(program).display(), ended.status).into());
+    }
+    let cpu = (ended.rusage.utime + ended.rusage.stime).as_secs_f64();
+    let memory = ended.rusage.maxrss as f64 / f64::from(1 << 20);
+    println!("{}", serde_json::to_string(&Taken { wall, cpu, memory })?);
+    Ok(())
+}
+
+/// Runs a program to its end, with nothing of this process's environment but `PATH`, and a `HOME` of its own.
+pub(super) fn measure(line: &[String], home: &Path) -> Result<Taken, Box<dyn Error>> {
+    let output = Command::new(env::current_exe()?)
+        .arg("measured")
+        .args(line)
+        .env_clear()
+        .envs(env::var_os("PATH").map(|path| ("PATH", path)))
+        .env("HOME", home)
+        .stdin(Stdio::null())
+        .output()?;
+    if !output.status.success() {
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        return Err(MeasureError::Failed { line: line.join(" "), said }.into());
+    }
+    Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// What machine this is, without its name.
+pub(super) fn machine() -> io::Result<String> {
+    let cpus = fs::read_to_string("/proc/cpuinfo")?;
+    let model = value(&cpus, "model name").unwrap_or("unknown processors");
+    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    let memory = fs::read_to_string("/proc/meminfo")?;
+    let kib: u64 = value(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
+    let release = fs::read_to_string("/etc/os-release")?;
+    let system = release.lines().find_map(|line| line.strip_prefix("PRETTY_NAME=")).unwrap_or("Linux");
+    let kernel = fs::read_to_string("/proc/sys/kernel/osrelease")?;
+    let kernel: Vec<&str> = kernel.trim().split(['.', '-']).take(2).collect();
+    let (system, kernel) = (system.trim_matches('"'), kernel.join("."));
+    Ok(format!("{cores} cores ({model}), {} GiB of memory, {system}, Linux {kernel}", kib >> 20))
+}
+
+/// The number of processes that wanted to run in the last minute, on average.
+pub(super) fn load() -> io::Result<String> {
+    Ok(fs::read_to_string("/proc/loadavg")?.split(' ').next().unwrap_or_default().to_owned())
+}
+
+/// Of lines like `model name : x`, the first of this name.
+fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
+    text.lines()
+        .filter_map(|line| line.split_once(':'))
+        .find(|(key, _)| key.trim() == name)
+        .map(|(_, value)| value.trim())
+}
