@@ -6,6 +6,7 @@ use aws_credential_types::provider::error::CredentialsError;
 use aws_sdk_sts::error::ProvideErrorMetadata;
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use guarded_http::{Limits, shown};
+use http_body_util::LengthLimitError;
 use tokio::time::timeout_at;
 
 use crate::AwsError;
@@ -119,7 +120,7 @@ where
     }
     match (causes(error).find_map(ours), error) {
         (Some(error), _) => Failure::Failed(error),
-        (None, SdkError::ResponseError(answered)) if answered.raw().status().is_success() => unreadable(),
+        (None, _) if causes(error).any(<dyn Error>::is::<LengthLimitError>) => unreadable(),
         (None, _) => Failure::Failed(AwsError::NoAnswer { action, why: innermost(error) }),
     }
 }

@@ -21,10 +21,15 @@ use aws_smithy_runtime_api::client::{
     result::ConnectorError,
     runtime_components::RuntimeComponents,
 };
+use aws_smithy_types::body::SdkBody;
 use guarded_http::Origin;
+use http_body_util::Limited;
 use url::Url;
 
-/// The SDK's HTTP client, without proxies, that counts.
+/// The most bytes of an answer that are read. A hundred layers are some thirty thousand.
+const LONGEST: usize = 1 << 20;
+
+/// The SDK's HTTP client, without proxies, that counts requests and caps answers.
 #[derive(Clone, Debug)]
 pub(crate) struct Transport {
     http: SharedHttpClient,
@@ -88,7 +93,11 @@ impl HttpConnector for Connector {
             return HttpConnectorFuture::ready(Err(ConnectorError::user(Box::new(refusal))));
         }
         self.transport.requests.fetch_add(1, Ordering::Relaxed);
-        self.connector.call(request)
+        let answer = self.connector.call(request);
+        HttpConnectorFuture::new(async {
+            let capped = |body| SdkBody::from_body_1_x(Limited::new(body, LONGEST));
+            Ok(answer.await?.map(capped))
+        })
     }
 }
 

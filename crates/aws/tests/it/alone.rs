@@ -19,7 +19,7 @@ pub(crate) const KEYS: [(&str, &str); 3] = [
 ///
 /// The body must be a closure that is written in the test, whose name is found by it.
 pub(crate) fn alone<B: AsyncFnOnce()>(variables: &[(&str, &str)], body: B) -> bool {
-    if env::var_os(MARK).is_some() {
+    if is_alone() {
         let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
         runtime.block_on(body());
         return false;
@@ -40,4 +40,9 @@ pub(crate) fn alone<B: AsyncFnOnce()>(variables: &[(&str, &str)], body: B) -> bo
         assert!(!text.contains(canary), "{canary} is in what {test} printed:\n{text}");
     }
     true
+}
+
+/// Whether this process is the one for a single test.
+pub(crate) fn is_alone() -> bool {
+    env::var_os(MARK).is_some()
 }

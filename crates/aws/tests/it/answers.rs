@@ -7,7 +7,11 @@ use guarded_http::Limits;
 use registry_copy::{Descriptor, Registry, RegistryError, TagRule};
 use release::Digest;
 use serde_json::json;
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::Instant,
+};
 
 use crate::{
     alone::{KEYS, alone},
@@ -101,6 +105,37 @@ fn answers_that_are_none_are_errors() {
             assert!(matches!(aws_error(&error), AwsError::Protocol { .. }), "{answer:?} {error:?}");
             assert!(!error.is_retryable(), "{answer:?}");
         }
+    });
+}
+
+#[test]
+fn an_answer_without_end_is_given_up() {
+    alone(&KEYS, async || {
+        let fake = Fake::start().await;
+        let policy = json!({ "lifecyclePolicyText": " ".repeat(2 << 20) });
+        fake.always("GetLifecyclePolicy", (200, policy.to_string()));
+        let error = ecr(&fake, Access::Read).cautions(&repository(), &tag()).await.unwrap_err();
+        assert!(matches!(aws_error(&error), AwsError::Protocol { .. }), "{error:?}");
+        fake.always("GetLifecyclePolicy", (400, " ".repeat(2 << 20)));
+        let error = ecr(&fake, Access::Read).cautions(&repository(), &tag()).await.unwrap_err();
+        assert!(matches!(aws_error(&error), AwsError::Protocol { .. }), "{error:?}");
+    });
+}
+
+#[test]
+fn an_answer_that_breaks_off_may_come_whole_later() {
+    alone(&KEYS, async || {
+        let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+        let fake = Fake::at(listener.local_addr().unwrap());
+        tokio::spawn(async move {
+            while let Ok((mut connection, _)) = listener.accept().await {
+                drop(connection.read(&mut [0; 65_536]).await);
+                let half = "HTTP/1.1 200 OK\r\ncontent-type: text/xml\r\ncontent-length: 1000\r\n\r\n<Assume";
+                drop(connection.write_all(half.as_bytes()).await);
+            }
+        });
+        let error = ecr(&fake, Access::Read).tag_rule(&repository(), &tag()).await.unwrap_err();
+        assert!(matches!(aws_error(&error), AwsError::NoAnswer { .. }) && error.is_retryable(), "{error:?}");
     });
 }
 

@@ -10,25 +10,34 @@ use std::{
 
 use url::Url;
 
-/// It ends with this process: its keeper reads a pipe that then closes.
-struct Moto {
+use crate::alone::is_alone;
+
+/// It ends with its keeper's input, and so with this process at the latest.
+pub(crate) struct Moto {
     url: String,
-    _keeper: Child,
+    _keeper: Option<Child>,
 }
 
 const KEEPER: &str = r#"
-"$0" -H 127.0.0.1 -p 0 2>&1 </dev/null &
+"$0" -H 127.0.0.1 -p 0 "$@" 2>&1 </dev/null &
 server=$!
 cat >/dev/null
 kill "$server"
+wait "$server"
 "#;
 
 const ADDRESS: &str = "CONVEYOR_TEST_MOTO";
 
 /// How another process finds it.
-pub(crate) fn variable() -> (&'static str, &'static str) {
+pub(crate) fn shared() -> (&'static str, &'static str) {
     static MOTO: OnceLock<Moto> = OnceLock::new();
-    (ADDRESS, &MOTO.get_or_init(start).url)
+    MOTO.get_or_init(|| start(&[])).variable()
+}
+
+impl Moto {
+    pub(crate) fn variable(&self) -> (&'static str, &str) {
+        (ADDRESS, &self.url)
+    }
 }
 
 /// Where it is, said to this process by the one that waits for it.
@@ -36,10 +45,16 @@ pub(crate) fn url() -> Url {
     env::var(ADDRESS).unwrap().parse().unwrap()
 }
 
-fn start() -> Moto {
+/// One of its own, with these arguments besides.
+pub(crate) fn start(arguments: &[&str]) -> Moto {
+    if is_alone() {
+        // The process that waits has it.
+        return Moto { url: String::new(), _keeper: None };
+    }
     let mut keeper = Command::new("sh")
         .args(["-c", KEEPER])
         .arg(program())
+        .args(arguments)
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
         .spawn()
@@ -55,7 +70,7 @@ fn start() -> Moto {
     };
     // It tells of each request, and would stop once nobody reads that.
     std::thread::spawn(move || lines.for_each(drop));
-    Moto { url, _keeper: keeper }
+    Moto { url, _keeper: Some(keeper) }
 }
 
 fn program() -> PathBuf {

@@ -19,7 +19,7 @@ const DEV: &str = "111111111111";
 const PROD: &str = "222222222222";
 
 fn in_moto(body: impl AsyncFnOnce()) {
-    alone(&[&KEYS[..], &[moto::variable()]].concat(), body);
+    alone(&[&KEYS[..], &[moto::shared()]].concat(), body);
 }
 
 /// An account's registry, of which only AWS's part is there: moto has no other, and looks into the caller's account
@@ -164,4 +164,29 @@ fn a_lifecycle_policy_that_moto_keeps_is_told() {
         assert_eq!(cautions.len(), 1);
         assert!(cautions[0].starts_with("rule 7 of") && cautions[0].contains("20 newer"), "{cautions:?}");
     });
+}
+
+#[test]
+fn a_private_authority_is_trusted_where_ssl_cert_file_names_it() {
+    let made = rcgen::generate_simple_self_signed(["127.0.0.1".to_owned()]).unwrap();
+    let directory = tempfile::tempdir().unwrap();
+    let path = |name: &str| directory.path().join(name).display().to_string();
+    std::fs::write(path("certificate"), made.cert.pem()).unwrap();
+    std::fs::write(path("key"), made.signing_key.serialize_pem()).unwrap();
+    let (certificate, key) = (path("certificate"), path("key"));
+    let moto = moto::start(&["-c", &certificate, "-k", &key]);
+
+    let trusting = [&KEYS[..], &[moto.variable(), ("SSL_CERT_FILE", &certificate)]].concat();
+    for variables in [&trusting[..], &trusting[..trusting.len() - 1]] {
+        let is_parent = alone(variables, async || {
+            let answer = ecr(DEV).tag_rule(&"forge/web".parse().unwrap(), &tag()).await.unwrap_err();
+            match std::env::var("SSL_CERT_FILE") {
+                Ok(_) => assert!(matches!(answer, RegistryError::NoRepository { .. }), "{answer:?}"),
+                Err(_) => assert!(matches!(aws_error(&answer), AwsError::NoAnswer { .. }), "{answer:?}"),
+            }
+        });
+        if !is_parent {
+            return;
+        }
+    }
 }
