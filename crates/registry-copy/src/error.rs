@@ -82,6 +82,12 @@ pub enum RegistryError {
         /// The blob or manifest that is not there.
         part: Digest,
     },
+    /// The same, and the registry does not say which part.
+    #[error("{repository} has not all parts of the manifest, and does not say which it lacks")]
+    PartsMissing {
+        /// The repository.
+        repository: Repository,
+    },
     /// The bytes that were to be stored ended with an error of their source.
     #[error("the bytes to be stored broke off")]
     BrokenOff,

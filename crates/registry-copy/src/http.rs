@@ -29,8 +29,14 @@ use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule}
 /// A registry that is spoken to over HTTP, with Basic authentication, with tokens or anonymously, as it asks.
 ///
 /// Nothing it says is believed: digests are computed, and a `Docker-Content-Digest` that disagrees is an error; upload
-/// locations and further pages are followed on its own origin alone. A call that is harmless when repeated is repeated
-/// on temporary faults until the deadline of the [`Limits`]; transfers of blobs are not.
+/// locations and further pages are followed on its own origin alone, and only the bytes of blobs may come from another
+/// one, which gets no credentials. A call that is harmless when repeated is repeated on temporary faults until the
+/// deadline of the [`Limits`]; transfers of blobs are not.
+///
+/// A blob is offered before it is sent, so that one the registry has costs one request and any other two. That the
+/// registry has it is believed once: stored a second time, it is sent whatever the registry says. A registry that
+/// refuses whole blobs, or says how long a chunk has to be, gets chunks of 5 MiB or of what it says; each is kept in
+/// memory until it is acknowledged, in eight uploads at once at most.
 #[derive(Debug)]
 pub struct HttpRegistry {
     client: Client,
@@ -43,6 +49,10 @@ pub struct HttpRegistry {
 impl HttpRegistry {
     /// The registry at `authority`: over HTTPS, except on loopback. No connection is made yet.
     ///
+    /// The credentials are sent at once. Where it challenges for a token, they go to the server that it names for that,
+    /// if that is the registry itself, one of [`with_token_hosts`](Self::with_token_hosts), or Docker Hub's for Docker
+    /// Hub; a registry of ECR may challenge for none. (Distribution, "Token Authentication Specification".)
+    ///
     /// # Errors
     /// [`RegistryError::Http`] when the credentials fit into no header or the system's certificates cannot be read.
     pub fn new(authority: &Authority, credentials: &Credentials, limits: Limits) -> Result<Self, RegistryError> {
@@ -51,7 +61,8 @@ impl HttpRegistry {
         Ok(Self { tokens: Some(tokens), ..registry })
     }
 
-    /// The registry at `authority`, with the credentials that `authorize` gives. No connection is made yet.
+    /// The registry at `authority`, with the credentials that `authorize` gives: it answers challenges alone, and
+    /// neither token hosts nor an identity token mean anything. No connection is made yet.
     ///
     /// # Errors
     /// [`RegistryError::Http`] when the system's certificates cannot be read.
@@ -106,7 +117,8 @@ impl HttpRegistry {
         self
     }
 
-    /// How many requests were sent so far, repeated ones included.
+    /// How many requests were sent to the registry so far, repeated ones included. Those for tokens and behind redirects
+    /// are not counted.
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.client.requests()

@@ -51,15 +51,22 @@ impl Patience<'_> {
                 }
                 sleep(self.retries.pause(error)?).await;
             }
-            RegistryError::PartMissing { part, .. }
-                if self.looks < LOOKS && self.registry.learnt.was_stored(self.repository, part) =>
-            {
+            error if self.looks < LOOKS && self.may_be_seen_later(&error) => {
                 self.looks += 1;
                 look_again(self.looks).await;
             }
             error => return Err(error),
         }
         Ok(())
+    }
+
+    /// Whether what is said to be missing may be what was just stored.
+    fn may_be_seen_later(&self, error: &RegistryError) -> bool {
+        match error {
+            RegistryError::PartMissing { part, .. } => self.registry.learnt.was_stored(self.repository, *part),
+            RegistryError::PartsMissing { .. } => true,
+            _ => false,
+        }
     }
 }
 

@@ -7,6 +7,7 @@ use super::{
     HttpRegistry,
     paths::{self, Reference},
     upload::BRIEF,
+    wire::refusals,
 };
 use crate::{Manifest, Put, RegistryError};
 
@@ -72,7 +73,11 @@ impl HttpRegistry {
             .body(manifest.bytes().clone());
         let response = request.send(BRIEF).await?;
         if response.status() != StatusCode::CREATED {
-            return Err(self.refusal(repository, response));
+            let lacks_parts = refusals::parse(response.bytes()).say(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]);
+            return Err(match self.refusal(repository, response) {
+                RegistryError::Http(_) if lacks_parts => RegistryError::PartsMissing { repository: repository.clone() },
+                error => error,
+            });
         }
         self.agree(repository, &response, "the manifest", manifest.digest())?;
         self.learnt.stored(repository, manifest.digest());

@@ -177,11 +177,13 @@ fn good_for(lifetime: Duration) -> Duration {
     lifetime - EARLIER.min(lifetime / 5)
 }
 
-/// The words of both, each once.
+/// The scope of a request, and what else the registry says that it needs: other resources than those of the request,
+/// for it knows best what it does with its own.
 fn both(scope: &str, besides: Option<&str>) -> String {
-    let mut words: Vec<&str> = Vec::new();
-    for word in scope.split_ascii_whitespace().chain(besides.unwrap_or_default().split_ascii_whitespace()) {
-        if !words.contains(&word) {
+    let resource = |word: &str| word.rsplit_once(':').map_or(word, |(resource, _)| resource).to_owned();
+    let mut words: Vec<&str> = scope.split_ascii_whitespace().collect();
+    for word in besides.unwrap_or_default().split_ascii_whitespace() {
+        if !words.iter().any(|known| resource(known) == resource(word)) {
             words.push(word);
         }
     }
@@ -270,8 +272,14 @@ mod tests {
         for (lifetime, used) in [(1_000, 800), (5_000, 4_000), (60_000, 50_000), (300_000, 290_000)] {
             assert_eq!(good_for(Duration::from_millis(lifetime)), Duration::from_millis(used));
         }
-        assert_eq!(both("a b", Some("b c")), "a b c");
-        assert_eq!(both("", Some("c")), "c");
-        assert_eq!(both("a", None), "a");
+    }
+
+    #[test]
+    fn a_registry_adds_resources_and_no_actions() {
+        let own = "repository:a:pull,push";
+        assert_eq!(both(own, Some("repository:a:pull")), own);
+        assert_eq!(both(own, Some("repository:a:delete repository:b:pull")), format!("{own} repository:b:pull"));
+        assert_eq!(both("", Some("registry:catalog:*")), "registry:catalog:*");
+        assert_eq!(both(own, None), own);
     }
 }

@@ -100,14 +100,15 @@ async fn an_upload_begins_in_spite_of_temporary_faults() {
 }
 
 /// Stores a blob, then the manifest, whose first puts are refused for want of that blob.
-async fn store_image(refusals: usize, claims: bool) -> (Result<Put, RegistryError>, String) {
+async fn store_image(refusals: usize, claims: bool, named: bool) -> (Result<Put, RegistryError>, String) {
     let part = describe("application/vnd.oci.image.config.v1+json", b"part");
-    let (refused, digest) = (AtomicUsize::new(0), part.digest);
+    let detail = if named { format!("{{\"digest\":\"{}\"}}", part.digest) } else { "null".to_owned() };
+    let refused = AtomicUsize::new(0);
     let server = Server::start(move |_, request| match request.split(' ').next() {
         Some("POST") if claims => reply("201 Created", &[], b""),
         Some("POST") => reply("202 Accepted", &[("Location", "/session")], b""),
         Some("PUT") if request.contains("/manifests/") && refused.fetch_add(1, Ordering::SeqCst) < refusals => {
-            refusal("400 Bad Request", "MANIFEST_BLOB_UNKNOWN", &format!("{{\"digest\":\"{digest}\"}}"))
+            refusal("400 Bad Request", "MANIFEST_BLOB_UNKNOWN", &detail)
         }
         Some("PUT") => reply("201 Created", &[], b""),
         _ => not_found(),
@@ -122,11 +123,16 @@ async fn store_image(refusals: usize, claims: bool) -> (Result<Put, RegistryErro
 
 #[tokio::test]
 async fn a_part_that_was_just_stored_may_take_a_moment_to_be_seen() {
-    let (put, asked) = store_image(1, false).await;
-    assert_eq!((put.unwrap(), asked.as_str()), (Put::Stored, "POST PUT PUT PUT"));
+    for named in [true, false] {
+        let (put, asked) = store_image(1, false, named).await;
+        assert_eq!((put.unwrap(), asked.as_str()), (Put::Stored, "POST PUT PUT PUT"));
+    }
+    let (put, asked) = store_image(9, true, false).await;
+    assert!(matches!(&put, Err(error @ RegistryError::PartsMissing { .. }) if !error.is_retryable()), "{put:?}");
+    assert_eq!(asked, "POST PUT PUT PUT PUT");
     // What was only claimed, or stays away, has to be sent again.
     for (refusals, claims, asked_for) in [(9, true, "POST PUT"), (9, false, "POST PUT PUT PUT PUT PUT")] {
-        let (put, asked) = store_image(refusals, claims).await;
+        let (put, asked) = store_image(refusals, claims, true).await;
         assert!(matches!(put, Err(RegistryError::PartMissing { .. })), "{put:?}");
         assert_eq!(asked, asked_for);
     }
