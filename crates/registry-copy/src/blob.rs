@@ -13,7 +13,6 @@ use std::{
 
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream, task::AtomicWaker};
-use guarded_http::StatusCode;
 use tokio::{
     sync::oneshot::{self, Receiver},
     time::timeout,
@@ -55,25 +54,19 @@ impl Mover<'_> {
 
     /// Offers a blob to the destination, and reads it from the source where it is wanted.
     ///
-    /// Wrong bytes are read once more, cleanly; wrong again, they are an error. So is an upload session that the
-    /// destination forgets twice.
+    /// Wrong bytes are read once more, cleanly; wrong again, they are an error.
     async fn send(&self, blob: &Descriptor, ahead: bool) -> Result<Moved, CopyError> {
         let mut backoff = Backoff::until(self.to.deadline);
-        let (mut read_again, mut reopened) = (false, false);
-        let mut moved = Moved::Present;
+        let (mut moved, mut read_again) = (Moved::Present, false);
         loop {
             let (polled, ended) = self.try_to_send(blob, ahead).await;
             if polled {
                 moved = Moved::Copied;
             }
             let Err(error) = ended else { return Ok(moved) };
-            let again = if is_wrong_bytes(&error) {
-                !std::mem::replace(&mut read_again, true)
-            } else if is_forgotten_session(&error) {
-                !std::mem::replace(&mut reopened, true)
-            } else {
-                error.is_retryable()
-            };
+            let wrong_bytes = matches!(error, CopyError::Source(_)) && error.is_integrity();
+            let again = error.is_retryable() || (wrong_bytes && !read_again);
+            read_again |= wrong_bytes;
             if !again || !backoff.wait().await {
                 return Err(error);
             }
@@ -112,14 +105,6 @@ impl Mover<'_> {
         };
         (flow.wanted(), ended)
     }
-}
-
-fn is_wrong_bytes(error: &CopyError) -> bool {
-    matches!(error, CopyError::Source(_)) && error.is_integrity()
-}
-
-fn is_forgotten_session(error: &CopyError) -> bool {
-    matches!(error, CopyError::Destination(RegistryError::Http(error)) if error.status() == Some(StatusCode::NOT_FOUND))
 }
 
 /// What the stream, which the destination's connection may poll in another task, tells of itself.

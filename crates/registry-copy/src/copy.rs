@@ -1,20 +1,12 @@
-use std::{
-    collections::BTreeSet,
-    num::NonZeroUsize,
-    pin::{Pin, pin},
-    time::Duration,
-};
+use std::{collections::BTreeSet, num::NonZeroUsize, time::Duration};
 
-use futures_util::{
-    FutureExt,
-    future::{BoxFuture, Either, maybe_done, select, try_join},
-};
 use release::{Digest, Repository, Tag};
 use tokio::time::{Instant, timeout_at};
 
 use crate::{
-    CopyError, Descriptor, Manifest, Observer, Put, Registry, RegistryError,
+    CopyError, Observer, Put, Registry, RegistryError,
     blob::Mover,
+    look::{Look, Settled, look},
     pipeline::{Batch, Pipeline},
     put::{LOOKS, Putter},
     retry::Backoff,
@@ -47,7 +39,7 @@ pub struct Destination<'a> {
 /// How to copy.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many calls may be under way at once.
+    /// How many blobs and manifests may be on their way at once; of those above a MiB it is at most eight.
     pub jobs: NonZeroUsize,
     /// When to give up. Until then what may help is tried again.
     pub deadline: Instant,
@@ -56,7 +48,7 @@ pub struct Options {
     /// Whether what refers to the image (signatures, SBOMs) goes with it.
     pub referrers: bool,
     /// Whether the destination is asked for every part although the tag or a manifest is there, and what it has lost
-    /// is sent again.
+    /// since is sent again. It costs a request for each manifest and blob.
     pub thorough: bool,
 }
 
@@ -126,7 +118,7 @@ pub struct Blobs {
     pub copied: u64,
     /// Made available by the registry itself.
     pub mounted: u64,
-    /// There before.
+    /// There before, as far as that was asked: what a manifest that is there vouches for is not.
     pub present: u64,
 }
 
@@ -144,11 +136,13 @@ pub async fn pin(registry: &dyn Registry, repository: &Repository, tag: &Tag) ->
 /// the tag comes last and is read back. Dropping the future leaves parts that the next copy finds, and no tag before
 /// its image is whole.
 ///
-/// What the destination has is not sent again. It is asked for every part each time, also when the tag is there
-/// already, and what it has lost is sent again: each manifest is read and compared with its digest, and each blob is
-/// asked for ([`Registry::missing`]: over HTTP one HEAD request each, which gives its size). That the bytes of such a
-/// blob are still right only [`verify`](crate::verify) proves. A part that the destination claims to have, but refuses
-/// the manifest for want of, is sent once more.
+/// What the destination has is not sent again. A blob is offered to it ([`Registry::put_blob`]), or where it
+/// [answers in bulk](Registry::answers_in_bulk) asked for with all others. A tag that names the digest, and a manifest
+/// that is there, vouch for all their parts, for registries take none without them; referrers are completed all the
+/// same. A [`thorough`](Options::thorough) copy does not rely on that: each manifest is read and compared with its
+/// digest, each blob is asked for, and what was lost since is sent again. That the bytes of a blob which is there are
+/// still right only [`verify`](crate::verify) proves. A part that the destination claims to have, but refuses the
+/// manifest for want of, is sent in full.
 ///
 /// # Errors
 /// Which side failed and why, after all the tries that the deadline allowed; see [`CopyError`].
@@ -180,10 +174,10 @@ struct Copying<'a> {
 impl Copying<'_> {
     async fn run(&self, digest: Digest, tag: &Tag) -> Result<Outcome, CopyError> {
         let Self { from, to, options, observer } = *self;
-        let (root, tagged, listed) = match look(from, to, digest, tag, options).await? {
-            Looked::Held { by } => return Ok(Outcome::TagHeld { by }),
-            Looked::Settled => return Ok(Outcome::AlreadyPresent(Transfer::of(digest))),
-            Looked::Image { root, tagged, listed } => (root, tagged, listed),
+        let Look { root, tagged, listed } = match look(from, to, digest, tag, options).await? {
+            Ok(look) => look,
+            Err(Settled::Held { by }) => return Ok(Outcome::TagHeld { by }),
+            Err(Settled::Present) => return Ok(Outcome::AlreadyPresent(Transfer::of(digest))),
         };
         let mover = Mover { from, to, stall: options.stall, observer };
         let putter = Putter::new(mover);
@@ -230,62 +224,4 @@ impl Copying<'_> {
         }
         Err(CopyError::ReadBack { tag: tag.clone(), expected, found: None })
     }
-}
-
-/// What is known before anything is walked.
-pub(crate) enum Looked<'a> {
-    /// The tag names this other digest.
-    Held { by: Digest },
-    /// The tag names the digest, and no more is asked.
-    Settled,
-    Image {
-        root: Manifest,
-        /// Whether the tag names it.
-        tagged: bool,
-        /// Its referrers at the source, which are on their way.
-        listed: BoxFuture<'a, Result<Vec<Descriptor>, CopyError>>,
-    },
-}
-
-/// Asks all that can be asked at once: the tag, the manifest and the list of its referrers. A tag that decides alone
-/// waits for nothing else.
-pub(crate) async fn look<'a>(
-    from: Side<'a>,
-    to: Side<'a>,
-    digest: Digest,
-    tag: &Tag,
-    options: &Options,
-) -> Result<Looked<'a>, CopyError> {
-    let is_enough = !options.thorough && !options.referrers;
-    let tagged = async {
-        match to.resolve(tag).await {
-            Ok(Some(by)) if by != digest => Err(Ok(Looked::Held { by })),
-            Ok(Some(_)) if is_enough => Err(Ok(Looked::Settled)),
-            Ok(held) => Ok(held.is_some()),
-            Err(error) => Err(Err(error)),
-        }
-    };
-    let wanted = options.referrers;
-    let list = async move { if wanted { from.referrers(digest).await } else { Ok(Vec::new()) } };
-    let mut list = maybe_done(list.boxed());
-    // The tag decides before any failure of the source.
-    let first = pin!(try_join(tagged, async { Ok(from.manifest(digest).await) }));
-    let first = match select(first, &mut list).await {
-        Either::Left((first, _)) => first,
-        Either::Right(((), first)) => first.await,
-    };
-    let (tagged, root) = match first {
-        Ok(first) => first,
-        Err(ended) => return ended,
-    };
-    let root = match root? {
-        Some(root) => root,
-        None if tagged => to.existing_manifest(digest).await?,
-        None => return Err(from.no_manifest(digest)),
-    };
-    let listed = async move {
-        (&mut list).await;
-        Pin::new(&mut list).take_output().unwrap_or(Ok(Vec::new()))
-    };
-    Ok(Looked::Image { root, tagged, listed: listed.boxed() })
 }

@@ -20,6 +20,7 @@ pub mod faults;
 pub mod fuzzing;
 pub mod http;
 mod layout;
+mod look;
 mod manifest;
 mod memory;
 mod observer;

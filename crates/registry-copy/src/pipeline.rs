@@ -12,10 +12,12 @@ use crate::{
     walk::Found,
 };
 
-/// A blob up to this size may be asked for before the destination wants it.
-const SMALL: u64 = 1 << 20;
-/// How many larger ones move at once: few fill the line, and each has buffers on both sides.
+/// How many blobs of more than a MiB move at once: few fill the line, and each has buffers on both sides.
 const MOST_LARGE: usize = 8;
+const LARGE: u64 = 1 << 20;
+/// A blob up to this size is asked for at the source before the destination has said whether it wants it. That saves a
+/// round trip where it does, and is no great loss where it does not.
+const AHEAD: u64 = 128 << 10;
 
 /// Parts that were found to be needed.
 pub(crate) struct Batch {
@@ -44,7 +46,7 @@ pub(crate) struct Pipeline<'a> {
     /// Parts that are not there, and the manifests that wait for them.
     awaited: BTreeMap<Digest, Vec<Digest>>,
     referrers: BTreeSet<Digest>,
-    /// Whether the last blob that was offered was wanted, so that the next one probably is.
+    /// Whether the last blob that was offered was wanted: then the next one probably is.
     wanted: bool,
     account: Moves,
 }
@@ -97,7 +99,7 @@ impl<'a> Pipeline<'a> {
             ready: Vec::new(),
             awaited: BTreeMap::new(),
             referrers: BTreeSet::new(),
-            wanted: false,
+            wanted: true,
             account: Moves { transfer, stored: BTreeSet::new(), moved: BTreeSet::new() },
         }
     }
@@ -117,7 +119,7 @@ impl<'a> Pipeline<'a> {
                 Some(Event::Found(batch)) => self.add(batch),
                 Some(Event::Moved(blob, moved)) => {
                     self.busy -= 1;
-                    self.busy_large -= usize::from(blob.size > SMALL);
+                    self.busy_large -= usize::from(blob.size > LARGE);
                     self.wanted = moved == Moved::Copied;
                     self.count(&blob, moved);
                     self.release(blob.digest);
@@ -141,7 +143,7 @@ impl<'a> Pipeline<'a> {
         }
         for blob in found.blobs {
             self.awaited.entry(blob.digest).or_default();
-            let queue = if blob.size > SMALL { &mut self.large } else { &mut self.small };
+            let queue = if blob.size > LARGE { &mut self.large } else { &mut self.small };
             queue.insert((blob.size, blob.digest), (blob, asked));
         }
         let Moves { transfer, stored, .. } = &mut self.account;
@@ -221,8 +223,8 @@ impl<'a> Pipeline<'a> {
             let running = if let Some(manifest) = self.next_manifest() {
                 self.store(manifest)
             } else if let Some((blob, asked)) = self.next_blob() {
-                self.busy_large += usize::from(blob.size > SMALL);
-                let ahead = asked || (self.wanted && blob.size <= SMALL);
+                self.busy_large += usize::from(blob.size > LARGE);
+                let ahead = asked || (self.wanted && blob.size <= AHEAD);
                 let mover = self.mover;
                 async move { mover.obtain(&blob, ahead).await.map(|moved| Event::Moved(blob, moved)) }.boxed()
             } else {

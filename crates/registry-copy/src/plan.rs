@@ -5,7 +5,7 @@ use tokio::time::timeout_at;
 
 use crate::{
     CopyError, Descriptor, Destination, Options, Source,
-    copy::{Looked, look},
+    look::{Look, Settled, look},
     side::Side,
     walk::Walker,
 };
@@ -58,10 +58,10 @@ async fn run(source: &Source<'_>, destination: &Destination<'_>, options: &Optio
         ToMove { digest, manifests: 0, blobs: 0, bytes: 0, referrers: 0, present: 0, foreign: Vec::new() };
     let from = Side::source(source, options.deadline);
     let to = Side::destination(destination, options.deadline);
-    let (root, tagged, listed) = match look(from, to, digest, &destination.tag, options).await? {
-        Looked::Held { by } => return Ok(Planned::TagHeld { by }),
-        Looked::Settled => return Ok(Planned::AlreadyPresent(to_move)),
-        Looked::Image { root, tagged, listed } => (root, tagged, listed),
+    let Look { root, tagged, listed } = match look(from, to, digest, &destination.tag, options).await? {
+        Ok(look) => look,
+        Err(Settled::Held { by }) => return Ok(Planned::TagHeld { by }),
+        Err(Settled::Present) => return Ok(Planned::AlreadyPresent(to_move)),
     };
     let mut walker = Walker::new(from, to, options);
     for found in [walker.image(&root, tagged).await?, walker.referrers(digest, listed.await?).await?] {

@@ -8,7 +8,12 @@ use std::{
 use futures_util::{FutureExt, future::BoxFuture};
 use release::{Digest, Tag};
 
-use crate::{CopyError, Manifest, Put, RegistryError, blob::Mover, retry::Backoff, side::Stored};
+use crate::{
+    CopyError, Manifest, Put, RegistryError,
+    blob::{Moved, Mover},
+    retry::Backoff,
+    side::Stored,
+};
 
 /// How often it is looked for what was just stored: a registry may take a moment to show it.
 pub(crate) const LOOKS: usize = 5;
@@ -105,7 +110,10 @@ impl<'a> Putter<'a> {
                     return Ok(false);
                 }
                 self.mover.observer.restarted(&part, because);
-                self.mover.obtain(blob, false).await?;
+                if self.mover.obtain(blob, false).await? == Moved::Present {
+                    // Now it has claimed the blob to the face of who puts it, and is sent it in full.
+                    self.mover.obtain(blob, false).await?;
+                }
             } else if manifest.children().iter().any(|child| child.digest == part) {
                 if !self.lock().manifests.insert(part) {
                     return Ok(false);

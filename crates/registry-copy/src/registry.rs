@@ -72,7 +72,8 @@ pub trait Registry: fmt::Debug + Send + Sync {
     /// Stores a blob of exactly the descriptor's size and digest; anything else is refused and leaves nothing behind.
     ///
     /// Where the registry turns out to have the blob, this may end without asking for a single byte: who wants to
-    /// know whether bytes went by must look at the stream, which may be opened as late as at its first poll.
+    /// know whether bytes went by must look at the stream, which may be opened as late as at its first poll. Called once
+    /// more for a blob of which this was the answer, it does not rely on what the registry claims.
     async fn put_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Chunks) -> Result<(), RegistryError>;
 
     /// Stores a manifest whose parts are all there, and names it by `tag` where one is given.

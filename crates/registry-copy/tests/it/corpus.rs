@@ -124,6 +124,12 @@ pub(crate) async fn store_blob(registry: &dyn Registry, blob: &Descriptor, bytes
     registry.put_blob(&repository(), blob, Box::pin(chunks)).await.unwrap();
 }
 
+pub(crate) async fn store_bytes(registry: &dyn Registry, bytes: Bytes) {
+    let blob = describe(LAYER, &bytes);
+    let chunks = futures_util::stream::iter([Ok(bytes)]);
+    registry.put_blob(&repository(), &blob, Box::pin(chunks)).await.unwrap();
+}
+
 pub(crate) fn describe(media_type: &str, bytes: &[u8]) -> Descriptor {
     let digest = Digest::of(bytes);
     Descriptor { media_type: media_type.to_owned(), digest, size: bytes.len() as u64, artifact_type: None }

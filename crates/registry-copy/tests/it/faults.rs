@@ -189,6 +189,17 @@ async fn a_lost_tag_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_referrer_that_is_not_listed_is_found_out() {
+    let (corpus, sbom, from) = source().await;
+    let to = registry();
+    let outcome = run(&from, corpus.root, &Liar { inner: to.clone(), lie: Lie::ListsNone }).await;
+    let named = matches!(&outcome, Err(error @ CopyError::Unlisted { referrer, subject })
+        if *referrer == sbom.root && *subject == corpus.root && error.is_integrity() && !error.is_retryable());
+    assert!(named, "{outcome:?}");
+    assert!(to.tags(&repository()).is_empty());
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_falls_silent_is_a_temporary_fault() {
     let corpus = Corpus::of(&image(&["layer"]));
     let inner = registry();

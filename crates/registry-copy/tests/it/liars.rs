@@ -1,6 +1,6 @@
 //! Registries that do not do what they say.
 
-use std::future::pending;
+use std::{collections::BTreeSet, future::pending, sync::Mutex};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -25,8 +25,10 @@ pub(crate) enum Lie {
     FallsSilent,
     /// Sends other bytes for each blob, and two empty chunks behind them.
     SendsEmptyChunksAfterWrongOnes,
-    /// Says that it has every blob.
-    ClaimsBlobs,
+    /// Says that it has every blob, when asked and when one is offered for the first time.
+    ClaimsBlobs(Mutex<BTreeSet<Digest>>),
+    /// Lists no referrers.
+    ListsNone,
     /// Shows the manifests of another registry as its own.
     ShowsManifestsOf(InMemory),
     /// Refuses every manifest for want of this part.
@@ -43,9 +45,13 @@ impl Registry for Liar {
         self.inner.tag_rule(repository, tag).await
     }
 
+    fn answers_in_bulk(&self) -> bool {
+        self.inner.answers_in_bulk()
+    }
+
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
         match self.lie {
-            Lie::ClaimsBlobs => Ok(Vec::new()),
+            Lie::ClaimsBlobs(_) => Ok(Vec::new()),
             _ => self.inner.missing(repository, blobs).await,
         }
     }
@@ -73,6 +79,11 @@ impl Registry for Liar {
     }
 
     async fn put_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Chunks) -> Result<(), RegistryError> {
+        if let Lie::ClaimsBlobs(offered) = &self.lie
+            && offered.lock().unwrap().insert(blob.digest)
+        {
+            return Ok(());
+        }
         self.inner.put_blob(repository, blob, bytes).await
     }
 
@@ -91,6 +102,7 @@ impl Registry for Liar {
     async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
         match &self.lie {
             Lie::ListsReferrer(stranger) => Ok(vec![stranger.clone()]),
+            Lie::ListsNone => Ok(Vec::new()),
             _ => self.inner.referrers(repository, digest).await,
         }
     }

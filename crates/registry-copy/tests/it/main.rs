@@ -18,5 +18,7 @@ mod layout;
 mod liars;
 mod limits;
 mod manifest;
+mod plans;
 mod properties;
 mod repair;
+mod requests;

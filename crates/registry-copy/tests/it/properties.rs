@@ -23,7 +23,7 @@ use tokio::time::Instant;
 use crate::corpus::{Corpus, Tree, repository};
 
 /// Few contents, so that images share layers.
-fn trees() -> impl Strategy<Value = Tree> {
+pub(crate) fn trees() -> impl Strategy<Value = Tree> {
     let layer = prop::sample::select(vec!["", "a", "b", "c", "a longer layer"]).prop_map(str::to_owned);
     let image = prop::collection::vec(layer, 0..4).prop_map(Tree::Image);
     image.prop_recursive(3, 8, 3, |inner| prop::collection::vec(inner, 0..3).prop_map(Tree::Index))
@@ -40,6 +40,8 @@ struct Job {
     claims: bool,
     /// The destination refuses the first put for want of a part that it has.
     refuses: bool,
+    /// Parts that are there are asked for too.
+    thorough: bool,
 }
 
 /// The calls, by their number, that go wrong.
@@ -64,15 +66,16 @@ fn faults() -> impl Strategy<Value = Faults> {
 }
 
 fn jobs() -> impl Strategy<Value = Vec<Job>> {
-    let lies = (any::<bool>(), any::<bool>());
-    let job = (any::<prop::sample::Index>(), 0_u8..3, faults(), faults(), lies);
-    let job = job.prop_map(|(image, tag, at_source, at_destination, (claims, refuses))| Job {
+    let flags = (any::<bool>(), any::<bool>(), any::<bool>());
+    let job = (any::<prop::sample::Index>(), 0_u8..3, faults(), faults(), flags);
+    let job = job.prop_map(|(image, tag, at_source, at_destination, (claims, refuses, thorough))| Job {
         image,
         tag,
         at_source,
         at_destination,
         claims,
         refuses,
+        thorough,
     });
     prop::collection::vec(job, 1..6)
 }
@@ -123,11 +126,12 @@ fn options() -> Options {
 
 type Running = Pin<Box<dyn Future<Output = Result<Outcome, CopyError>>>>;
 
-fn start(from: Faulty<InMemory>, to: Faulty<InMemory>, digest: Digest, tag: Tag) -> Running {
+fn start(from: Faulty<InMemory>, to: Faulty<InMemory>, digest: Digest, job: &Job) -> Running {
+    let (tag, options) = (tag(job.tag), Options { thorough: job.thorough, ..options() });
     Box::pin(async move {
         let source = Source { registry: &from, repository: repository(), digest };
         let destination = Destination { registry: &to, repository: repository(), tag };
-        copy(&source, &destination, &options(), &()).await
+        copy(&source, &destination, &options, &()).await
     })
 }
 
@@ -187,8 +191,9 @@ async fn poll_once(running: &mut Running) -> Option<Result<Outcome, CopyError>> 
     .await
 }
 
-async fn story(trees: &[Tree], jobs: &[Job], steps: &[Step], rule: TagRule) {
-    let (from, to) = (InMemory::new(), InMemory::new());
+async fn story(trees: &[Tree], jobs: &[Job], steps: &[Step], rule: TagRule, bulk: bool) {
+    let to = if bulk { InMemory::new().answering_in_bulk() } else { InMemory::new() };
+    let from = InMemory::new();
     from.create(&repository(), TagRule::Immutable);
     to.create(&repository(), rule);
     let corpora: Vec<Corpus> = trees.iter().map(Corpus::of).collect();
@@ -199,9 +204,8 @@ async fn story(trees: &[Tree], jobs: &[Job], steps: &[Step], rule: TagRule) {
     let wanted: Vec<Digest> = jobs.iter().map(|job| corpora[job.image.index(corpora.len())].root).collect();
 
     let mut model = Model::default();
-    let begin = |(job, digest): (&Job, &Digest)| {
-        Some(start(broken(&from, &job.at_source), lying(&to, job), *digest, tag(job.tag)))
-    };
+    let begin =
+        |(job, digest): (&Job, &Digest)| Some(start(broken(&from, &job.at_source), lying(&to, job), *digest, job));
     let mut running: Vec<Option<Running>> = jobs.iter().zip(&wanted).map(begin).collect();
     for step in steps {
         match step {
@@ -231,7 +235,7 @@ async fn story(trees: &[Tree], jobs: &[Job], steps: &[Step], rule: TagRule) {
     // Whatever happened, one clean run of each puts everything in order, and a second one has nothing to do.
     for (job, digest) in jobs.iter().zip(&wanted) {
         let (clean_from, clean_to) = (broken(&from, &Faults::new()), broken(&to, &Faults::new()));
-        let ended = start(clean_from, clean_to, *digest, tag(job.tag)).await;
+        let ended = start(clean_from, clean_to, *digest, job).await;
         model.settle(&ended, job, *digest);
         model.observe(&to, &images);
         verify(&to, &repository(), &model.tags[&tag(job.tag)]).await.unwrap();
@@ -244,7 +248,7 @@ async fn story(trees: &[Tree], jobs: &[Job], steps: &[Step], rule: TagRule) {
     }
 }
 
-fn paused() -> tokio::runtime::Runtime {
+pub(crate) fn paused() -> tokio::runtime::Runtime {
     tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build().unwrap()
 }
 
@@ -257,11 +261,12 @@ proptest! {
         jobs in jobs(),
         steps in steps(),
         mutable in any::<bool>(),
+        bulk in any::<bool>(),
         seed in any::<u64>(),
     ) {
         fastrand::seed(seed);
         let rule = if mutable { TagRule::Mutable } else { TagRule::Immutable };
-        paused().block_on(story(&trees, &jobs, &steps, rule));
+        paused().block_on(story(&trees, &jobs, &steps, rule, bulk));
     }
 
     #[test]

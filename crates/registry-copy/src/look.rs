@@ -1,0 +1,69 @@
+use std::pin::{Pin, pin};
+
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, Either, maybe_done, select, try_join},
+};
+use release::{Digest, Tag};
+
+use crate::{CopyError, Descriptor, Manifest, Options, side::Side};
+
+/// What is known before anything is walked.
+pub(crate) struct Look<'a> {
+    pub(crate) root: Manifest,
+    /// Whether the tag names it.
+    pub(crate) tagged: bool,
+    /// Its referrers at the source, which are on their way.
+    pub(crate) listed: BoxFuture<'a, Result<Vec<Descriptor>, CopyError>>,
+}
+
+/// What the tag says alone.
+pub(crate) enum Settled {
+    /// It names this other digest.
+    Held { by: Digest },
+    /// It names the digest, and no more is asked.
+    Present,
+}
+
+/// Asks all that can be asked at once: the tag, the manifest and the list of its referrers. A tag that decides alone
+/// waits for nothing else.
+pub(crate) async fn look<'a>(
+    from: Side<'a>,
+    to: Side<'a>,
+    digest: Digest,
+    tag: &Tag,
+    options: &Options,
+) -> Result<Result<Look<'a>, Settled>, CopyError> {
+    let is_enough = !options.thorough && !options.referrers;
+    let tagged = async {
+        match to.resolve(tag).await {
+            Ok(Some(by)) if by != digest => Err(Ok(Settled::Held { by })),
+            Ok(Some(_)) if is_enough => Err(Ok(Settled::Present)),
+            Ok(held) => Ok(held.is_some()),
+            Err(error) => Err(Err(error)),
+        }
+    };
+    let wanted = options.referrers;
+    let list = async move { if wanted { from.referrers(digest).await } else { Ok(Vec::new()) } };
+    let mut list = maybe_done(list.boxed());
+    // The tag decides before any failure of the source.
+    let first = pin!(try_join(tagged, async { Ok(from.manifest(digest).await) }));
+    let first = match select(first, &mut list).await {
+        Either::Left((first, _)) => first,
+        Either::Right(((), first)) => first.await,
+    };
+    let (tagged, root) = match first {
+        Ok(first) => first,
+        Err(settled) => return settled.map(Err),
+    };
+    let root = match root? {
+        Some(root) => root,
+        None if tagged => to.existing_manifest(digest).await?,
+        None => return Err(from.no_manifest(digest)),
+    };
+    let listed = async move {
+        (&mut list).await;
+        Pin::new(&mut list).take_output().unwrap_or(Ok(Vec::new()))
+    };
+    Ok(Ok(Look { root, tagged, listed: listed.boxed() }))
+}
