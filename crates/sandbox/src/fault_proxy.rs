@@ -162,12 +162,10 @@ async fn handle(
     ConnectInfo(scissors): ConnectInfo<Scissors>,
     request: Request,
 ) -> Response {
-    let (parts, body) = request.into_parts();
     // Before the rule is asked: whoever sets another one then lets go of this request too.
     let released = server.script.released();
-    let act = server.script.see(server.name, &parts);
+    let act = server.script.see(server.name, &request);
     let passage = Passage { server, scissors, released };
-    let request = Request::from_parts(parts, body);
     passage.perform(act, request).await.unwrap_or_else(|error| {
         let mut answer = Response::new(Body::from(error.to_string()));
         *answer.status_mut() = StatusCode::BAD_GATEWAY;
@@ -178,10 +176,10 @@ async fn handle(
 impl Passage {
     async fn perform(self, act: Act, request: Request) -> io::Result<Response> {
         match act {
-            Act::Pass => Ok(self.pass_on(request).await?.map(Body::new)),
+            Act::Pass => self.pass_on(request).await,
             Act::Delay(pause) => {
                 sleep(pause).await;
-                Ok(self.pass_on(request).await?.map(Body::new))
+                self.pass_on(request).await
             }
             Act::Answer(answer) => {
                 // Whoever sends a body hears nothing before it is read.

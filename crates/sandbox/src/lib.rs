@@ -5,6 +5,9 @@
 //! there are no rules here that could differ from those. All listen on 127.0.0.1, on ports that the system chooses,
 //! and stop when the [`Forge`] is dropped.
 //!
+//! A [`RegistryServer`] stands alone too, with [`RegistryOptions`]: who is admitted, and whether it has ECR's habits. A
+//! [`FaultProxy`] before any HTTP server breaks what passes through it, by a [`Script`].
+//!
 //! ```no_run
 //! # async fn story() -> std::io::Result<()> {
 //! let forge = sandbox::Forge::start().await?;

@@ -7,7 +7,8 @@ use std::{
     },
 };
 
-use http::{HeaderMap, header, request::Parts};
+use axum::extract::Request;
+use http::{HeaderMap, header};
 use tokio::sync::{Notify, watch};
 
 use super::{Act, Break};
@@ -106,16 +107,16 @@ impl Script {
         self.shared.held.notified().await;
     }
 
-    pub(super) fn see(&self, server: &'static str, parts: &Parts) -> Act {
+    pub(super) fn see(&self, server: &'static str, request: &Request) -> Act {
         let mut all = lock(&self.shared.seen);
-        let authorization = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
+        let authorization = request.headers().get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
         let seen = Seen {
             number: all.len() + 1,
             server,
-            method: parts.method.to_string(),
-            path: parts.uri.path_and_query().map(ToString::to_string).unwrap_or_default(),
+            method: request.method().to_string(),
+            path: request.uri().path_and_query().map(ToString::to_string).unwrap_or_default(),
             authorization: authorization.unwrap_or_default().to_owned(),
-            headers: parts.headers.clone(),
+            headers: request.headers().clone(),
         };
         all.push(seen.clone());
         let rule = Arc::clone(&*lock(&self.shared.rule));

@@ -38,7 +38,8 @@ pub(super) async fn run(target: &Target, cases: &mut Cases) {
     for (shape, size) in SHAPES {
         for (seed, (name, way)) in WAYS.into_iter().enumerate() {
             let mut random = fastrand::Rng::with_seed(seed as u64);
-            let bytes: Bytes = std::iter::repeat_with(|| random.u8(..)).take(size).collect();
+            let block: Vec<u8> = std::iter::repeat_with(|| random.u8(..)).take(size.min(4096)).collect();
+            let bytes = Bytes::from(block.repeat(size.div_ceil(4096).max(1))).slice(..size);
             cases.begin(format!("blobs/{shape}/{name}"));
             put(target, cases, way, &bytes).await;
             read(target, cases, &bytes).await;

@@ -108,6 +108,9 @@ async fn delete(target: &Target, cases: &mut Cases, shape: &Shape) {
     cases.check("GET by the other tag after that", get(&other).await.refuses(&[404]));
     cases.check("the other tag is listed no more", holds(!listed(target).await.contains(&other), "it is"));
     cases.check("DELETE by digest after that", target.delete(&path(&digest)).await.refuses(&[404]));
+    let stored = target.put(repository::MANIFESTS, &digest, shape.media_type, &shape.bytes).await;
+    cases.check("PUT by digest after that", stored.is(201));
+    cases.check("GET by the other tag, which stays gone", get(&other).await.refuses(&[404]));
 }
 
 /// A registry may store what lists absent manifests, or refuse it; half is neither.

@@ -100,6 +100,10 @@ async fn wrong_digest(target: &Target, cases: &mut Cases) {
     let session = patch(target, &session, 0, b"some bytes").await.location();
     let put = target.call(Method::PUT, &with_digest(&session, &wrong), &[], "").await;
     cases.check("in a PUT after a PATCH", put.refuses(&[400]));
+    let held = target.store(repository::UPLOADS, "a blob that is there").await;
+    let session = target.open(repository::UPLOADS).await.location();
+    let put = target.call(Method::PUT, &with_digest(&session, &held), &[], "bytes").await;
+    cases.check("in a PUT, of a blob that is there", put.refuses(&[400]));
     cases.check("nothing is stored", target.head(&blob(repository::UPLOADS, &wrong)).await.is(404));
 
     for (name, digest) in [("none", None), ("no digest", Some("sha256:short")), ("another algorithm", Some("md5:0123"))]
