@@ -1,6 +1,5 @@
 use std::{
     fmt,
-    net::{IpAddr, Ipv4Addr, Ipv6Addr, SocketAddr},
     sync::{
         Arc,
         atomic::{AtomicU64, Ordering},
@@ -9,12 +8,12 @@ use std::{
 };
 
 use http::Method;
-use reqwest::redirect::Policy;
 use tokio::time::Instant;
 use url::Url;
 
 use crate::{
-    Authorize, Credentials, HttpError, Origin, Request, Retries, Told, authorize::Fixed, gate::Gate, location::resolve,
+    Authorize, Credentials, HttpError, Origin, Request, Retries, Told, authorize::Fixed, connections::Connections,
+    gate::Gate, location::resolve,
 };
 
 /// How long things may take.
@@ -34,7 +33,7 @@ pub struct Limits {
 pub struct Client {
     pub(crate) origin: Origin,
     pub(crate) limits: Limits,
-    pub(crate) http: reqwest::Client,
+    pub(crate) connections: Connections,
     pub(crate) authorize: Arc<dyn Authorize>,
     pub(crate) gate: Arc<Gate>,
     told: Option<Told>,
@@ -60,20 +59,13 @@ impl Client {
         if !origin.is_private() {
             return Err(HttpError::PlainHttp { origin });
         }
-        let this_machine =
-            [IpAddr::V4(Ipv4Addr::LOCALHOST), IpAddr::V6(Ipv6Addr::LOCALHOST)].map(|ip| SocketAddr::new(ip, 0));
-        let http = reqwest::Client::builder()
-            .user_agent(concat!("conveyor/", env!("CARGO_PKG_VERSION")))
-            .redirect(Policy::none())
-            .retry(reqwest::retry::never())
-            .referer(false)
-            .no_proxy()
-            .resolve_to_addrs("localhost", &this_machine)
-            .http1_only()
-            .connect_timeout(limits.connect)
-            .build()
+        let connections = Connections::new(limits.connect);
+        let root = Url::parse(&origin.to_string()).map_err(|_| HttpError::Reference { origin: origin.clone() })?;
+        // Here, so that certificates that cannot be read are an error of whoever opens the server.
+        connections
+            .of(&root)
             .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
-        Ok(Self { origin, limits, http, authorize, gate: Gate::new(), told: None, requests: AtomicU64::new(0) })
+        Ok(Self { origin, limits, connections, authorize, gate: Gate::new(), told: None, requests: AtomicU64::new(0) })
     }
 
     /// Tells `told` before each repetition of a request what it is repeated for and how long that is waited for.

@@ -30,6 +30,7 @@
 mod authorize;
 mod blank;
 mod client;
+mod connections;
 mod credentials;
 mod error;
 #[cfg(any(test, fuzzing))]

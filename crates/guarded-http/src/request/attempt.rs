@@ -143,10 +143,14 @@ impl Request<'_> {
             Body::Stream(upload) => Some(upload.into_body(&progress, place.take())),
             Body::Empty | Body::Spent => None,
         };
+        let connections = client.connections.of(request.url());
+        let set_up =
+            |source: reqwest::Error| HttpError::Setup { origin: call.origin().clone(), source: source.without_url() };
+        let connections = connections.map_err(set_up)?;
         client.count();
         let result = tokio::select! {
             biased;
-            result = client.http.execute(request) => result,
+            result = connections.execute(request) => result,
             after = progress.stalled(limits.stall) => return Err(HttpError::Stalled { call, after }),
             () = sleep_until(limits.deadline) => return Err(deadline()),
         };
