@@ -4,12 +4,13 @@ use release::Hasher;
 
 use crate::{Chunks, Descriptor, RegistryError};
 
-/// The same bytes in chunks that are not empty, but the last one comes only when all of them are those that `blob` describes.
+/// The same bytes in chunks that are not empty, but the last one comes only when all of them are those that `blob`
+/// describes. No other is kept back.
 ///
 /// Where they are not, the stream ends with an error instead, so that nobody who reads it can store a wrong blob as a
 /// whole one.
 pub(crate) fn checked(blob: &Descriptor, chunks: Chunks) -> Chunks {
-    let start = Check { blob: blob.clone(), chunks, hasher: Hasher::default(), seen: 0, held: None };
+    let start = Check { blob: blob.clone(), chunks, hasher: Hasher::default(), seen: 0, ended: false };
     Box::pin(stream::try_unfold(start, Check::next))
 }
 
@@ -18,13 +19,18 @@ struct Check {
     chunks: Chunks,
     hasher: Hasher,
     seen: u64,
-    held: Option<Bytes>,
+    ended: bool,
 }
 
 impl Check {
     async fn next(mut self) -> Result<Option<(Bytes, Self)>, RegistryError> {
-        while let Some(chunk) = self.chunks.next().await.transpose()? {
-            // An empty one must not push out the last that has bytes.
+        let mut last = None;
+        while !self.ended {
+            let Some(chunk) = self.chunks.next().await.transpose()? else {
+                self.ended = true;
+                self.judge()?;
+                break;
+            };
             if chunk.is_empty() {
                 continue;
             }
@@ -33,18 +39,22 @@ impl Check {
                 return Err(self.size_mismatch());
             }
             self.hasher.update(&chunk);
-            if let Some(before) = self.held.replace(chunk) {
-                return Ok(Some((before, self)));
+            if self.seen < self.blob.size {
+                return Ok(Some((chunk, self)));
             }
+            last = Some(chunk);
         }
+        Ok(last.map(|last| (last, self)))
+    }
+
+    fn judge(&self) -> Result<(), RegistryError> {
         if self.seen != self.blob.size {
             return Err(self.size_mismatch());
         }
-        let found = self.hasher.clone().finish();
-        if found != self.blob.digest {
-            return Err(RegistryError::DigestMismatch { what: "the blob", expected: self.blob.digest, found });
+        match self.hasher.clone().finish() {
+            found if found == self.blob.digest => Ok(()),
+            found => Err(RegistryError::DigestMismatch { what: "the blob", expected: self.blob.digest, found }),
         }
-        Ok(self.held.take().map(|last| (last, self)))
     }
 
     fn size_mismatch(&self) -> RegistryError {
