@@ -3,13 +3,18 @@
 use std::{error::Error, future::Future, iter};
 
 use aws_credential_types::provider::error::CredentialsError;
-use aws_sdk_sts::error::ProvideErrorMetadata;
+use aws_sdk_sts::{
+    error::ProvideErrorMetadata,
+    operation::{assume_role::AssumeRoleError, assume_role_with_web_identity::AssumeRoleWithWebIdentityError},
+};
 use aws_smithy_runtime_api::client::{orchestrator::HttpResponse, result::SdkError};
 use guarded_http::{Limits, shown};
 use http_body_util::LengthLimitError;
 use tokio::time::timeout_at;
 
-use crate::AwsError;
+use crate::{AwsError, transport::ForeignSts};
+
+pub(crate) const ASSUME_ROLE: &str = "sts:AssumeRole";
 
 /// A call that has no answer to use.
 pub(crate) enum Failure {
@@ -125,15 +130,32 @@ where
     }
 }
 
-/// What this crate's own providers of credentials said, or that there are none.
+/// What a provider of credentials said: one of this crate's, or one of the SDK's, which ask STS too.
 fn ours(error: &(dyn Error + 'static)) -> Option<AwsError> {
     if let Some(error) = error.downcast_ref::<AwsError>() {
         return Some(error.clone());
     }
     let credentials = error.downcast_ref::<CredentialsError>()?;
-    // Ours lies deeper, where there is one.
-    let deeper = causes(credentials).skip(1).find_map(|cause| cause.downcast_ref::<AwsError>().cloned());
-    Some(deeper.unwrap_or_else(|| AwsError::NoCredentials { why: innermost(credentials) }))
+    let mut deeper = causes(credentials).skip(1);
+    Some(deeper.find_map(|cause| ours(cause).or_else(|| of_sts(cause))).unwrap_or_else(|| no_credentials(credentials)))
+}
+
+fn of_sts(error: &(dyn Error + 'static)) -> Option<AwsError> {
+    if causes(error).any(<dyn Error>::is::<ForeignSts>) {
+        return Some(no_credentials(error));
+    }
+    let assumed =
+        error.downcast_ref().map(|error: &SdkError<AssumeRoleError, HttpResponse>| failure(ASSUME_ROLE, error));
+    let exchanged = || {
+        error
+            .downcast_ref()
+            .map(|error: &SdkError<AssumeRoleWithWebIdentityError, HttpResponse>| failure(ASSUME_ROLE, error))
+    };
+    assumed.or_else(exchanged).map(AwsError::from)
+}
+
+fn no_credentials(error: &(dyn Error + 'static)) -> AwsError {
+    AwsError::NoCredentials { why: innermost(error) }
 }
 
 fn causes<'e>(error: &'e (dyn Error + 'static)) -> impl Iterator<Item = &'e (dyn Error + 'static)> {

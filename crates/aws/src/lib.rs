@@ -1,5 +1,9 @@
 //! Amazon ECR as a [`Registry`](registry_copy::Registry): who asks is proven first, tokens are made in process, and what
 //! only ECR's own API tells is asked there.
+//!
+//! The environment gives the credentials to begin with, or says where a machine or a container has them. It moves no
+//! server that is asked with them: `AWS_ENDPOINT_URL` and its kin, `AWS_REGION`, profiles' `endpoint_url` and proxies
+//! are not heeded.
 
 mod answer;
 mod api;

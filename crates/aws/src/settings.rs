@@ -111,3 +111,27 @@ fn sts_of(region: &Region) -> Option<Url> {
     let endpoint = DefaultResolver::new().resolve_endpoint(&params).now_or_never()?.ok()?;
     endpoint.url().parse().ok()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_regions_own_sts_is_asked() {
+        for (region, expected) in [
+            ("ap-southeast-2", "https://sts.ap-southeast-2.amazonaws.com/"),
+            ("us-east-1", "https://sts.us-east-1.amazonaws.com/"),
+            ("cn-north-1", "https://sts.cn-north-1.amazonaws.com.cn/"),
+            ("us-gov-west-1", "https://sts.us-gov-west-1.amazonaws.com/"),
+        ] {
+            assert_eq!(sts_of(&region.parse().unwrap()).unwrap().as_str(), expected);
+        }
+    }
+
+    #[test]
+    fn localhost_is_this_machine() {
+        let checked = |url: &str| checked(&url.parse().unwrap()).unwrap().to_string();
+        assert_eq!(checked("http://localhost:5000"), "http://127.0.0.1:5000/");
+        assert_eq!(checked("https://localhost:5000"), "https://localhost:5000/");
+    }
+}

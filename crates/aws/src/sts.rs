@@ -7,11 +7,10 @@ use guarded_http::Limits;
 
 use crate::{
     AccountId, AwsError, RoleArn,
-    answer::{Failure, answer, fit},
+    answer::{ASSUME_ROLE, Failure, answer, fit},
     settings::Settings,
 };
 
-const ASSUME_ROLE: &str = "sts:AssumeRole";
 const CALLER: &str = "sts:GetCallerIdentity";
 
 /// One hour, the longest session that a role gives to another role's session (IAM User Guide, "Role chaining").

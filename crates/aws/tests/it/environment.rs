@@ -16,12 +16,15 @@ use serde_json::json;
 
 use crate::{
     alone::{KEYS, alone},
-    fake::Fake,
+    fake::{Fake, refused_by_sts},
     fixture::{aws_error, ecr, repository, tag, told},
 };
 
 const NO_IMDS: (&str, &str) = ("AWS_EC2_METADATA_DISABLED", "true");
 const FAKE: &str = "CONVEYOR_TEST_FAKE";
+
+const PROFILE_WITH_ROLE: &str = "[default]\nrole_arn = arn:aws:iam::999999999999:role/Agent\nsource_profile = keys\n\
+     [profile keys]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = canary-secret-access-key\n";
 
 /// A server that somebody would rather have asked. It says nothing and counts who comes.
 struct Decoy {
@@ -153,10 +156,7 @@ fn a_web_identity_asks_our_sts_whatever_the_environment_says() {
 #[test]
 fn a_profiles_role_asks_no_other_sts() {
     let decoy = Decoy::start();
-    let config = file(
-        "[default]\nrole_arn = arn:aws:iam::999999999999:role/Agent\nsource_profile = keys\n\
-         [profile keys]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = canary-secret-access-key\n",
-    );
+    let config = file(PROFILE_WITH_ROLE);
     alone(&[&[("AWS_CONFIG_FILE", path(&config)), NO_IMDS], &decoy.lures()[..]].concat(), async || {
         let fake = Fake::start().await;
         let error = ecr(&fake, Access::Read).tag_rule(&repository(), &tag()).await.unwrap_err();
@@ -170,10 +170,7 @@ fn a_profiles_role_asks_no_other_sts() {
 #[test]
 fn a_profiles_role_is_assumed_where_the_environment_names_our_own_sts() {
     let (_runtime, fake) = fake_here();
-    let config = file(
-        "[default]\nrole_arn = arn:aws:iam::999999999999:role/Agent\nsource_profile = keys\n\
-         [profile keys]\naws_access_key_id = AKIAPROFILE\naws_secret_access_key = canary-secret-access-key\n",
-    );
+    let config = file(PROFILE_WITH_ROLE);
     let (address, url) = (fake.address(), fake.url().to_string());
     let variables = [("AWS_CONFIG_FILE", path(&config)), ("AWS_ENDPOINT_URL_STS", &url), (FAKE, &address), NO_IMDS];
     let is_parent = alone(&variables, async || {
@@ -184,6 +181,20 @@ fn a_profiles_role_is_assumed_where_the_environment_names_our_own_sts() {
         assert_eq!(assumed.len(), 2);
         assert!(assumed[0].contains("role%2FAgent") && assumed[1].contains("ConveyorDeployRole"), "{assumed:?}");
     }
+}
+
+#[test]
+fn a_profiles_role_that_sts_refuses_is_told_in_its_words() {
+    let (_runtime, fake) = fake_here();
+    fake.always("AssumeRole", refused_by_sts(403, "AccessDenied", "not authorized to perform: sts:AssumeRole"));
+    let config = file(PROFILE_WITH_ROLE);
+    let (address, url) = (fake.address(), fake.url().to_string());
+    let variables = [("AWS_CONFIG_FILE", path(&config)), ("AWS_ENDPOINT_URL_STS", &url), (FAKE, &address), NO_IMDS];
+    alone(&variables, async || {
+        let error = ecr(&fake_there(), Access::Read).tag_rule(&repository(), &tag()).await.unwrap_err();
+        assert!(matches!(aws_error(&error), AwsError::Denied { .. }), "{error:?}");
+        assert!(told(&error).contains("not authorized to perform: sts:AssumeRole"), "{}", told(&error));
+    });
 }
 
 #[test]
@@ -254,7 +265,7 @@ fn a_web_identity_that_is_wrong_says_how() {
         let variables = [&variables[..], &[NO_IMDS, ("EXPECTED", expected)]].concat();
         let is_parent = alone(&variables, async || {
             let fake = Fake::start().await;
-            let ended = crate::fake::refused_by_sts(400, "ExpiredTokenException", "it ended");
+            let ended = refused_by_sts(400, "ExpiredTokenException", "it ended");
             fake.always("AssumeRoleWithWebIdentity", ended);
             let error = ecr(&fake, Access::Read).tag_rule(&repository(), &tag()).await.unwrap_err();
             let expected = env::var("EXPECTED").unwrap();

@@ -13,6 +13,7 @@ use crate::{
     alone::{KEYS, alone},
     fixture::{aws_error, limits, tag},
     moto,
+    registry::DockerRegistry,
 };
 
 const DEV: &str = "111111111111";
@@ -25,6 +26,10 @@ fn in_moto(body: impl AsyncFnOnce()) {
 /// An account's registry, of which only AWS's part is there: moto has no other, and looks into the caller's account
 /// whatever the request names.
 fn ecr(account: &str) -> Ecr {
+    with_registry(account, "127.0.0.1:9")
+}
+
+fn with_registry(account: &str, authority: &str) -> Ecr {
     let region: aws::Region = "ap-southeast-2".parse().unwrap();
     let identity = Identity {
         role: Some(format!("arn:aws:iam::{account}:role/Deploy").parse().unwrap()),
@@ -32,7 +37,7 @@ fn ecr(account: &str) -> Ecr {
         region: region.clone(),
         endpoints: Endpoints { sts: Some(moto::url()), ecr: Some(moto::url()) },
     };
-    let authority = "127.0.0.1:9".parse().unwrap();
+    let authority = authority.parse().unwrap();
     Ecr::new(identity, EcrPlace { account: account.parse().unwrap(), region, authority }, Access::Write, limits())
         .unwrap()
 }
@@ -96,6 +101,22 @@ fn a_role_of_another_account_is_found_out() {
             other => panic!("{other:?}"),
         }
         assert_eq!(ecr.requests(), 2, "the role was assumed, the caller was asked, and nothing else");
+    });
+}
+
+#[test]
+fn a_token_of_moto_opens_a_registry_though_it_ended_in_2015() {
+    in_moto(async || {
+        let server = DockerRegistry::start().await;
+        let repository = create(&admin(DEV).await, "forge/token", ImageTagMutability::Immutable, &[]).await;
+        let ecr = with_registry(DEV, &server.address.to_string());
+        let mut costs = Vec::new();
+        for _ in 0..2 {
+            let before = ecr.requests();
+            assert_eq!(ecr.resolve(&repository, &tag()).await.unwrap(), None);
+            costs.push(ecr.requests() - before);
+        }
+        assert_eq!(costs[0] - costs[1], 3, "the role, the caller and the token are asked for once: {costs:?}");
     });
 }
 

@@ -28,14 +28,14 @@ fn base() -> Repository {
     "forge/base".parse().unwrap()
 }
 
-struct DockerRegistry {
+pub(crate) struct DockerRegistry {
     child: Child,
-    address: SocketAddr,
+    pub(crate) address: SocketAddr,
     _directory: tempfile::TempDir,
 }
 
 impl DockerRegistry {
-    async fn start() -> Self {
+    pub(crate) async fn start() -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name).display().to_string();
         fs::write(path("users"), USERS).unwrap();
