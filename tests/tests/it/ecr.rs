@@ -1,12 +1,16 @@
 //! Environments in accounts of their own: the real binaries, a scripted STS and ECR, and registries with ECR's manners.
 
 mod aws;
+mod moto;
 
 use sandbox::registry_copy::{InMemory, TagRule};
 use sandbox::{ENVIRONMENTS, RegistryOptions, RegistryServer};
 use tests::{APP, Company};
 
-use self::aws::{Aws, TOKEN, account};
+use self::{
+    aws::{Aws, TOKEN, account},
+    moto::Moto,
+};
 
 const TO_QA: &str = "conveyor promote payments-api=48213 --to qa";
 
@@ -17,42 +21,61 @@ struct Cloud {
     registries: Vec<RegistryServer>,
 }
 
+/// Makes each environment of conveyor.yaml one of an account, with these registries, and names the servers of AWS.
+fn settle(company: &Company, aws: &str, registries: &[RegistryServer], pull_role: bool) {
+    company.edit("conveyor.yaml", |text| {
+        let endpoints = format!("version: 1\nendpoints: {{ sts: \"{aws}\", ecr: \"{aws}\" }}");
+        let mut text = text.replace("version: 1", &endpoints);
+        for (name, registry) in ENVIRONMENTS.iter().zip(registries) {
+            let url = company.registry(name);
+            let before = format!("registry: {{ url: \"http://{url}\", mutable_tags: detect-only }}");
+            let role = |kind: &str| format!("\"arn:aws:iam::{}:role/{kind}-{name}\"", account(name));
+            let pull = if pull_role { format!("\n    pull_role: {}", role("Pull")) } else { String::new() };
+            let after = format!(
+                "account: \"{}\"\n    region: ap-southeast-2\n    role: {}{pull}\n    \
+                 registry: {{ url: \"{}\", ecr: true }}",
+                account(name),
+                role("Deploy"),
+                registry.url()
+            );
+            assert!(text.contains(&before), "{text}");
+            text = text.replace(&before, &after);
+        }
+        text
+    });
+}
+
+/// An ECR that takes this token.
+async fn registry(token: &str) -> RegistryServer {
+    let memory = InMemory::new();
+    memory.create(&APP.repository.parse().unwrap(), TagRule::Immutable);
+    RegistryServer::start(memory, RegistryOptions::ecr(token)).await.unwrap()
+}
+
+/// What a step's environment has of AWS.
+fn enter(company: &mut Company) {
+    for (name, value) in [
+        ("AWS_ACCESS_KEY_ID", "AKIAAGENT"),
+        ("AWS_SECRET_ACCESS_KEY", "canary-of-the-agent"),
+        ("AWS_EC2_METADATA_DISABLED", "true"),
+        // Conveyor's own endpoints count, and no others.
+        ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
+    ] {
+        company.set(name, Some(value));
+    }
+}
+
 impl Cloud {
     /// Dev has a role to be read under where `pull_role` says so.
     async fn new(pull_role: bool) -> Self {
         let mut company = Company::behind_proxies().await;
         let mut registries = Vec::new();
         for _ in ENVIRONMENTS {
-            let memory = InMemory::new();
-            memory.create(&APP.repository.parse().unwrap(), TagRule::Immutable);
-            registries.push(RegistryServer::start(memory, RegistryOptions::ecr(TOKEN)).await.unwrap());
+            registries.push(registry(TOKEN).await);
         }
         let aws = Aws::start(registries.iter().map(|registry| registry.memory().clone()).collect()).await;
-        company.edit("conveyor.yaml", |text| {
-            let mut text = text.replace("version: 1", &format!("version: 1\nendpoints: {{ sts: \"{0}\", ecr: \"{0}\" }}", aws.url));
-            for (name, registry) in ENVIRONMENTS.iter().zip(&registries) {
-                let before = format!("registry: {{ url: \"http://{}\", mutable_tags: detect-only }}", company.registry(name));
-                let account = account(name);
-                let pull = if pull_role { format!("\n    pull_role: \"arn:aws:iam::{account}:role/Pull-{name}\"") } else { String::new() };
-                let after = format!(
-                    "account: \"{account}\"\n    region: ap-southeast-2\n    role: \"arn:aws:iam::{account}:role/Deploy-{name}\"{pull}\n    \
-                     registry: {{ url: \"{}\", ecr: true }}",
-                    registry.url()
-                );
-                assert!(text.contains(&before), "{text}");
-                text = text.replace(&before, &after);
-            }
-            text
-        });
-        for (name, value) in [
-            ("AWS_ACCESS_KEY_ID", "AKIAAGENT"),
-            ("AWS_SECRET_ACCESS_KEY", "canary-of-the-agent"),
-            ("AWS_EC2_METADATA_DISABLED", "true"),
-            // Conveyor's own endpoints count, and no others.
-            ("AWS_ENDPOINT_URL", "http://127.0.0.1:9"),
-        ] {
-            company.set(name, Some(value));
-        }
+        settle(&company, &aws.url, &registries, pull_role);
+        enter(&mut company);
         Self { company, aws, registries }
     }
 
@@ -157,4 +180,31 @@ async fn the_raw_form_does_not_go_where_policy_is_asked() {
         cloud.company.fails(&line, 2, &["is in the registry of qa", "--to qa"]).await;
     }
     assert_eq!((cloud.asked("qa"), cloud.aws.callers().len()), (0, 0));
+}
+
+#[tokio::test]
+async fn roles_tokens_and_preflight_of_moto() {
+    let mut company = Company::behind_proxies().await;
+    let moto = Moto::start().await;
+    let mut registries = Vec::new();
+    for name in ENVIRONMENTS {
+        registries.push(registry(&format!("{}-auth-token", account(name))).await);
+    }
+    settle(&company, &moto.url, &registries, true);
+    enter(&mut company);
+    moto.create(account("dev"), APP.repository).await;
+    let (_, digest) = company.publish("48213", 1).await;
+    let held = registries[0].memory().tags(&APP.repository.parse().unwrap());
+    assert_eq!(held.into_values().collect::<Vec<_>>(), [digest]);
+    company.json("conveyor promote payments-api=48213 --to dev", 0).await;
+
+    let denied = company.json(TO_QA, 10).await;
+    let told = denied["apps"][0]["violations"].to_string();
+    assert!(told.contains("there is no repository") && told.contains("in the registry of qa"), "{told}");
+    moto.create(account("qa"), APP.repository).await;
+    assert_eq!(company.json(TO_QA, 0).await["outcome"], "updated");
+    assert_eq!(
+        registries[1].memory().tags(&APP.repository.parse().unwrap()).into_values().collect::<Vec<_>>(),
+        [digest]
+    );
 }
