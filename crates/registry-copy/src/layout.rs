@@ -18,12 +18,13 @@ use crate::{Chunks, Descriptor, Manifest, ManifestError, Put, Registry, Registry
 
 /// An OCI image layout directory (image-spec, image-layout.md) that holds one image or index: a source to copy from.
 ///
-/// It has one unnamed repository, so whatever repository is named is this one, and no tags. It is never written. No
+/// What else its `index.json` lists has to be referrers: manifests with a subject, signatures and SBOMs say. It has one unnamed repository, so whatever repository is named is this one, and no tags. It is never written. No
 /// path is made of anything but a digest, and a link that leads out of the directory is not followed.
 #[derive(Debug, Clone)]
 pub struct Layout {
     directory: PathBuf,
     root: Digest,
+    referrers: Vec<Manifest>,
 }
 
 /// Why a directory is no layout that can be copied from.
@@ -39,10 +40,10 @@ pub enum LayoutError {
     /// `index.json` is no index.
     #[error("index.json is refused")]
     Index(#[from] ManifestError),
-    /// `index.json` does not list exactly one manifest.
-    #[error("index.json must list one image or index, but lists {}", listed(found))]
+    /// `index.json` does not list exactly one manifest that is no referrer.
+    #[error("index.json must list one image or index, and else only what refers to it, but lists {}", listed(found))]
     NotOne {
-        /// What it lists.
+        /// What it lists, without referrers.
         found: Vec<Digest>,
     },
 }
@@ -54,7 +55,7 @@ struct Marker {
 }
 
 impl Layout {
-    /// Opens a directory that has one manifest in its `index.json`. The manifest itself is not read yet.
+    /// Opens a directory whose `index.json` lists one image. Where it lists nothing else, its manifest is not read yet.
     ///
     /// # Errors
     /// [`LayoutError`], with what there is instead.
@@ -68,9 +69,19 @@ impl Layout {
         }
         let index = Manifest::parse(None, read(&inside(&directory, "index.json").await?).await?)?;
         // The same image may stand there once for each of its names.
-        let found: BTreeSet<Digest> = index.children().iter().map(|child| child.digest).collect();
+        let mut found: BTreeSet<Digest> = index.children().iter().map(|child| child.digest).collect();
+        let mut layout = Self { directory, root: Digest::of(&[]), referrers: Vec::new() };
+        if found.len() > 1 {
+            for digest in found.clone() {
+                let manifest = layout.read_manifest(&digest).await?;
+                if let Some(manifest) = manifest.filter(|manifest| manifest.subject().is_some()) {
+                    found.remove(&digest);
+                    layout.referrers.push(manifest);
+                }
+            }
+        }
         match found.first() {
-            Some(root) if found.len() == 1 => Ok(Self { root: *root, directory }),
+            Some(root) if found.len() == 1 => Ok(Self { root: *root, ..layout }),
             _ => Err(LayoutError::NotOne { found: found.into_iter().collect() }),
         }
     }
@@ -79,6 +90,16 @@ impl Layout {
     #[must_use]
     pub fn root(&self) -> Digest {
         self.root
+    }
+
+    async fn read_manifest(&self, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
+        let Some(path) = self.find(digest).await? else { return Ok(None) };
+        let bytes = read(&path).await?;
+        // Before it is parsed: damage is to be told from nonsense that was meant.
+        match Digest::of(&bytes) {
+            found if found == *digest => Ok(Some(Manifest::parse(None, bytes)?)),
+            found => Err(RegistryError::DigestMismatch { what: "the manifest", expected: *digest, found }),
+        }
     }
 
     /// The file of a digest's bytes, if it is there.
@@ -112,13 +133,7 @@ impl Registry for Layout {
     }
 
     async fn manifest(&self, _: &Repository, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
-        let Some(path) = self.find(digest).await? else { return Ok(None) };
-        let bytes = read(&path).await?;
-        // Before it is parsed: damage is to be told from nonsense that was meant.
-        match Digest::of(&bytes) {
-            found if found == *digest => Ok(Some(Manifest::parse(None, bytes)?)),
-            found => Err(RegistryError::DigestMismatch { what: "the manifest", expected: *digest, found }),
-        }
+        self.read_manifest(digest).await
     }
 
     async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Chunks, RegistryError> {
@@ -147,8 +162,9 @@ impl Registry for Layout {
         Err(RegistryError::ReadOnly)
     }
 
-    async fn referrers(&self, _: &Repository, _: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        Ok(Vec::new())
+    async fn referrers(&self, _: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
+        let refers = |manifest: &&Manifest| manifest.subject().is_some_and(|subject| subject.digest == *digest);
+        Ok(self.referrers.iter().filter(refers).map(Manifest::descriptor).collect())
     }
 }
 

@@ -39,6 +39,29 @@ async fn a_layout_is_copied_to_a_registry() {
 }
 
 #[tokio::test]
+async fn a_layouts_referrers_travel_along() {
+    let corpus = Corpus::of(&platforms());
+    let sbom = Corpus::referrer(&corpus.root_descriptor(), "sbom");
+    let signature = Corpus::referrer(&sbom.root_descriptor(), "signature");
+    let directory = tempfile::tempdir().unwrap();
+    for part in [&sbom, &signature, &corpus] {
+        write(part, directory.path());
+    }
+    let roots = [&signature, &corpus, &sbom].map(|part| json(&part.root_descriptor()));
+    write_index(directory.path(), &roots.join(","));
+    let layout = Layout::open(directory.path()).await.unwrap();
+    assert_eq!(layout.root(), corpus.root);
+    let to = registry();
+    let outcome = run(&layout, layout.root(), &to).await.unwrap();
+    assert!(matches!(&outcome, Outcome::Copied(transfer) if transfer.referrers == 2), "{outcome:?}");
+    verify(&to, &repository(), &signature.root).await.unwrap();
+
+    // Referrers alone are no image.
+    write_index(directory.path(), &[&roots[0], &roots[2]].map(String::as_str).join(","));
+    assert!(matches!(Layout::open(directory.path()).await, Err(LayoutError::NotOne { .. })));
+}
+
+#[tokio::test]
 async fn a_flipped_bit_in_any_file_is_found() {
     let corpus = Corpus::of(&platforms());
     let directory = tempfile::tempdir().unwrap();
