@@ -39,7 +39,7 @@ pub struct Destination<'a> {
 /// How to copy.
 #[derive(Debug, Clone)]
 pub struct Options {
-    /// How many blobs and manifests may be on their way at once; of those above a MiB it is at most eight.
+    /// How many blobs and manifests may be on their way at once; of those above a MiB it is at most six.
     pub jobs: NonZeroUsize,
     /// When to give up. Until then what may help is tried again.
     pub deadline: Instant,

@@ -13,7 +13,7 @@ use crate::{
 };
 
 /// How many blobs of more than a MiB move at once: few fill the line, and each has buffers on both sides.
-const MOST_LARGE: usize = 8;
+const MOST_LARGE: usize = 6;
 const LARGE: u64 = 1 << 20;
 /// A blob up to this size is asked for at the source before the destination has said whether it wants it. That saves a
 /// round trip where it does, and is no great loss where it does not.

@@ -216,7 +216,7 @@ async fn a_few_large_blobs_move_at_once_and_many_small_ones() {
     let to = Faulty::new(registry(), |call| (call.method == Method::PutBlob).then_some(Fault::Hang));
     assert!(matches!(run_as(&from, corpus.root, &to, &options).await, Err(CopyError::Deadline)));
     // The config lists the layers, so it is large too.
-    assert_eq!(calls(&to)["put_blob"], 40 + 8, "all small ones, and eight of the large");
+    assert_eq!(calls(&to)["put_blob"], 40 + 6, "all small ones, and six of the large");
 }
 
 #[tokio::test]
