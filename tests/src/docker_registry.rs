@@ -1,10 +1,14 @@
 use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
+    fs::File,
+    net::{IpAddr, Ipv4Addr, SocketAddr, TcpListener, TcpStream},
+    path::Path,
     process::{Child, Command, Stdio},
     time::Duration,
 };
 
 use tempfile::TempDir;
+
+use crate::{Issued, own_address};
 
 /// The user of every [`DockerRegistry`].
 pub const USER: &str = "robot";
@@ -18,26 +22,45 @@ const USERS: &str = "robot:$2y$04$abcdefghijklmnopqrstuu/LVz6MZlItEy42I2juLihZ66
 pub struct DockerRegistry {
     child: Child,
     address: SocketAddr,
-    _directory: TempDir,
+    directory: TempDir,
 }
 
 impl DockerRegistry {
-    /// Starts it on a free port and waits until it answers.
+    /// Starts it on loopback, over plain HTTP, and waits until it answers.
     ///
     /// # Panics
     /// When it is not installed.
     pub async fn start() -> Self {
+        Self::serve(Ipv4Addr::LOCALHOST.into(), None).await
+    }
+
+    /// Starts it on this machine's own address, which is not loopback, over TLS or where there is no certificate over
+    /// plain HTTP.
+    ///
+    /// # Panics
+    /// When it is not installed.
+    pub async fn start_in_the_open(certificate: Option<&Issued>) -> Self {
+        Self::serve(own_address(), certificate).await
+    }
+
+    async fn serve(ip: IpAddr, certificate: Option<&Issued>) -> Self {
         let directory = tempfile::tempdir().unwrap();
         let path = |name: &str| directory.path().join(name);
-        let (store, users, config) = (path("store"), path("users"), path("config.yml"));
+        let (store, users, config, log) = (path("store"), path("users"), path("config.yml"), path("requests"));
         std::fs::write(&users, USERS).unwrap();
+        let tls = certificate.map_or_else(String::new, |issued| {
+            let (certificate, key) = (path("certificate.pem"), path("key.pem"));
+            std::fs::write(&certificate, &issued.certificate).unwrap();
+            std::fs::write(&key, &issued.key).unwrap();
+            format!(", tls: {{ certificate: {}, key: {} }}", certificate.display(), key.display())
+        });
         // Between choosing a port and using it, another process may take it: then this one ends, and the next is tried.
         loop {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
+            let address = TcpListener::bind((ip, 0)).unwrap().local_addr().unwrap();
             let text = format!(
-                "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\n\
+                "version: 0.1\nlog: {{ level: error }}\n\
                  storage: {{ filesystem: {{ rootdirectory: {} }}, delete: {{ enabled: true }} }}\n\
-                 auth: {{ htpasswd: {{ realm: forge, path: {} }} }}\nhttp: {{ addr: \"{address}\" }}\n",
+                 auth: {{ htpasswd: {{ realm: forge, path: {} }} }}\nhttp: {{ addr: \"{address}\"{tls} }}\n",
                 store.display(),
                 users.display()
             );
@@ -47,13 +70,13 @@ impl DockerRegistry {
                 .arg(&config)
                 .env_clear()
                 .stdin(Stdio::null())
-                .stdout(Stdio::null())
+                .stdout(File::create(&log).unwrap())
                 .stderr(Stdio::null())
                 .spawn()
                 .expect("docker-registry is needed: apt-get install docker-registry");
             loop {
                 if TcpStream::connect(address).is_ok() && child.try_wait().unwrap().is_none() {
-                    return Self { child, address, _directory: directory };
+                    return Self { child, address, directory };
                 }
                 if child.try_wait().unwrap().is_some() {
                     break;
@@ -63,10 +86,31 @@ impl DockerRegistry {
         }
     }
 
-    /// `127.0.0.1:PORT`, as references name it.
+    /// `ADDRESS:PORT`, as references name it.
     #[must_use]
     pub fn authority(&self) -> String {
         self.address.to_string()
+    }
+
+    /// The requests that it has answered: a line of its access log each.
+    #[must_use]
+    pub fn requests(&self) -> Vec<String> {
+        let log = std::fs::read_to_string(self.path("requests")).unwrap();
+        log.lines().filter(|line| line.contains(" HTTP/")).map(str::to_owned).collect()
+    }
+
+    /// Whether it holds no byte of anything.
+    #[must_use]
+    pub fn is_empty(&self) -> bool {
+        fn files(directory: &Path) -> usize {
+            let entries = std::fs::read_dir(directory).into_iter().flatten().map(|entry| entry.unwrap().path());
+            entries.map(|path| if path.is_dir() { files(&path) } else { 1 }).sum()
+        }
+        files(&self.path("store")) == 0
+    }
+
+    fn path(&self, name: &str) -> std::path::PathBuf {
+        self.directory.path().join(name)
     }
 }
 

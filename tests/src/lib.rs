@@ -12,17 +12,23 @@
     reason = "what the scenarios stand on fails by panicking, as a test does"
 )]
 
+mod agent;
 mod binaries;
 mod company;
+mod docker_engine;
 mod docker_registry;
 mod git;
 mod people;
 mod ran;
+mod tls;
 
+pub use agent::{Agent, Measured};
 pub use binaries::binary;
 pub use company::{APP, Company, RELEASE, State};
+pub use docker_engine::DockerEngine;
 pub use docker_registry::{DockerRegistry, PASSWORD, USER};
 pub use git::git;
 pub use people::{ana, bo};
 pub use ran::Ran;
 pub use sandbox::{Act, Answer, Phase, Seen};
+pub use tls::{CertificateAuthority, Issued, own_address};

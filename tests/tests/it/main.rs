@@ -10,6 +10,7 @@ mod kill;
 mod logins;
 mod progress;
 mod raw;
+mod real;
 mod schemas;
 mod secrets;
 mod signals;
