@@ -41,7 +41,7 @@ struct Opened {
 #[derive(Clone, PartialEq, Eq)]
 enum Way {
     Docker(Docker),
-    Aws(Identity, EcrPlace, Access),
+    Aws(Box<Identity>, EcrPlace, Access),
 }
 
 /// A registry as the docker configuration says.
@@ -107,7 +107,7 @@ impl Live {
                 };
                 (client, entry)
             }
-            Way::Aws(identity, place, access) => (self.ecr(identity.clone(), place.clone(), *access)?, None),
+            Way::Aws(identity, place, access) => (self.ecr(Identity::clone(identity), place.clone(), *access)?, None),
         };
         let registry = client.registry();
         self.opened().push(Opened { way, entry, client });
@@ -152,7 +152,7 @@ impl Way {
         match &environment.aws {
             Some(aws) => {
                 let place = EcrPlace { account: aws.account.clone(), region: aws.region.clone(), authority };
-                Self::Aws(reader(aws), place, access)
+                Self::Aws(Box::new(reader(aws)), place, access)
             }
             None => Self::Docker(Docker { authority, repository: None, token_hosts: environment.token_hosts.clone() }),
         }

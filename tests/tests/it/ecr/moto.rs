@@ -50,7 +50,7 @@ impl Moto {
         let form = format!("Action=AssumeRole&Version=2011-06-15&RoleSessionName=a&RoleArn={role}");
         let assumed = post("AKIA", "sts").header("content-type", "application/x-www-form-urlencoded").body(form);
         let assumed = assumed.send().await.unwrap().text().await.unwrap();
-        let key = assumed.split("<AccessKeyId>").nth(1).unwrap_or_else(|| panic!("{assumed}")).split('<').next();
+        let key = assumed.split("<AccessKeyId>").nth(1).expect(&assumed).split('<').next();
         let created = post(key.unwrap(), "ecr")
             .header("x-amz-target", "AmazonEC2ContainerRegistry_V20150921.CreateRepository")
             .header("content-type", "application/x-amz-json-1.1")
