@@ -21,6 +21,7 @@ mod git;
 mod people;
 mod ran;
 mod tls;
+mod witness;
 
 pub use agent::{Agent, Measured};
 pub use binaries::binary;
@@ -32,3 +33,4 @@ pub use people::{ana, bo};
 pub use ran::Ran;
 pub use sandbox::{Act, Answer, Phase, Seen};
 pub use tls::{CertificateAuthority, Issued, own_address};
+pub use witness::{Pushed, Witness};

@@ -3,8 +3,10 @@
 
 mod agent;
 mod bad_input;
+mod bombs;
 mod conformance;
 mod ecr;
+mod faults;
 mod help;
 mod kill;
 mod logins;
@@ -14,5 +16,6 @@ mod real;
 mod schemas;
 mod secrets;
 mod signals;
+mod slow;
 mod snapshot;
 mod story;

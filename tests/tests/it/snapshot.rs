@@ -1,5 +1,13 @@
 use std::{env, fs, path::Path};
 
+/// The variable that has the tables in docs/ written anew.
+pub(crate) const UPDATE_DOCS: &str = "UPDATE_DOCS";
+
+/// The text of a file, a path from the crate's directory; nothing where there is none.
+pub(crate) fn read(path: &str) -> String {
+    fs::read_to_string(Path::new(env!("CARGO_MANIFEST_DIR")).join(path)).unwrap_or_default()
+}
+
 /// Compares a text with the file that holds it, a path from the crate's directory. With the variable set, writes the
 /// file instead: what changed is then reviewed in its diff.
 pub(crate) fn compare(path: &str, text: &str, variable: &str) {
@@ -8,6 +16,5 @@ pub(crate) fn compare(path: &str, text: &str, variable: &str) {
         fs::create_dir_all(file.parent().unwrap()).unwrap();
         fs::write(&file, text).unwrap();
     }
-    let known = fs::read_to_string(&file).unwrap_or_default();
-    assert_eq!(known, text, "{path} differs; if that is right, run the tests once with {variable}=1");
+    assert_eq!(read(path), text, "{path} differs; if that is right, run the tests once with {variable}=1");
 }
