@@ -61,7 +61,7 @@ async fn copy_one(
     let what = || format!("{} {} to {}", artifact.app, artifact.build, decision.scene.target.name);
     let failed = |source| Error::Copy { what: what(), source };
     let place = place(&decision.scene, case);
-    match moving::copy(&source, &destination, &options, world.observer, dry_run).await.map_err(failed)? {
+    match moving::copy(&source, &destination, None, &options, world.observer, dry_run).await.map_err(failed)? {
         Moving::Held { by } => Err(Stop::Outcome(Outcome::TagHeld { place, by, wanted: digest })),
         Moving::Done { already_present, moved } => Ok(CopyAccount {
             source: match from {

@@ -11,10 +11,11 @@ pub(crate) enum Moving {
     Held { by: Digest },
 }
 
-/// Copies; in a dry run only says what a copy would move.
+/// Copies; in a dry run only says what a copy would move. `seen` is what the destination's tag was just seen to hold.
 pub(crate) async fn copy(
     source: &Source<'_>,
     destination: &Destination<'_>,
+    seen: Option<Option<Digest>>,
     options: &Options,
     observer: &dyn Observer,
     dry_run: bool,
@@ -27,7 +28,11 @@ pub(crate) async fn copy(
             Planned::TagHeld { by } => Moving::Held { by },
         });
     }
-    Ok(match registry_copy::copy(source, destination, options, observer).await? {
+    let copied = match seen {
+        Some(held) => registry_copy::copy_as_seen(source, destination, held, options, observer).await?,
+        None => registry_copy::copy(source, destination, options, observer).await?,
+    };
+    Ok(match copied {
         registry_copy::Outcome::Copied(transfer) => done(false, Moved::Done(transfer)),
         registry_copy::Outcome::AlreadyPresent(transfer) => done(true, Moved::Done(transfer)),
         registry_copy::Outcome::TagHeld { by } => Moving::Held { by },

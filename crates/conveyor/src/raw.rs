@@ -3,12 +3,12 @@
 
 use guarded_http::Origin;
 use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source, Transfer};
+use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source};
 use release::{Authority, Digest, Reference, RunId, Tag};
 use tokio::time::Instant;
 
 use crate::{
-    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Moved, Outcome, act,
+    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome, act,
     config::{self, Config, EnvironmentConfig},
     ecr,
     moving::{self, Moving},
@@ -56,15 +56,11 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         already_present,
         moved,
     };
-    if held == Some(digest) && !copy.dry_run {
-        account.happened.copied = true;
-        account.copy = Some(told(true, Moved::Done(Transfer::of(digest))));
-        return Ok(Outcome::AlreadyPresent);
-    }
     let origin = Source { registry: &*from, repository: source.repository.clone(), digest };
     let target = Destination { registry: &*to, repository: destination.repository.clone(), tag: tag.clone() };
     let failed = |failure| Error::Copy { what: format!("{source} to {destination}"), source: failure };
-    let ended = moving::copy(&origin, &target, copy.options, copy.observer, copy.dry_run).await.map_err(failed)?;
+    let ended =
+        moving::copy(&origin, &target, Some(held), copy.options, copy.observer, copy.dry_run).await.map_err(failed)?;
     let (already_present, moved) = match ended {
         Moving::Done { already_present, moved } => (already_present, moved),
         Moving::Held { by } => return Ok(Outcome::TagHeld { place: destination.clone(), by, wanted: digest }),
@@ -76,19 +72,15 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
     Ok(moving::outcome(copy.dry_run, already_present))
 }
 
-/// What is to be copied and, where the tag alone tells whether anything is to do, what the tag holds: both registries are
-/// asked at once.
+/// What is to be copied, and what the destination's tag holds: both registries are asked at once.
 async fn look(
     copy: &Copy<'_>,
     from: &dyn Registry,
     to: &dyn Registry,
     tag: &Tag,
 ) -> Result<(Digest, Option<Digest>), Error> {
-    let Copy { source, destination, options, .. } = *copy;
+    let Copy { source, destination, .. } = *copy;
     let held = async {
-        if options.referrers || options.thorough {
-            return Ok(None);
-        }
         let held = registry_copy::pin(to, &destination.repository, tag).await;
         held.map_err(|failure| unanswered(destination, failure))
     };

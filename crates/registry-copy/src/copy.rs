@@ -152,13 +152,38 @@ pub async fn copy(
     options: &Options,
     observer: &dyn Observer,
 ) -> Result<Outcome, CopyError> {
+    run(source, destination, None, options, observer).await
+}
+
+/// [`copy`] for who has just looked at the destination's tag: `held` is what it named. It is looked at again before it
+/// is written.
+///
+/// # Errors
+/// As [`copy`].
+pub async fn copy_as_seen(
+    source: &Source<'_>,
+    destination: &Destination<'_>,
+    held: Option<Digest>,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Outcome, CopyError> {
+    run(source, destination, Some(held), options, observer).await
+}
+
+async fn run(
+    source: &Source<'_>,
+    destination: &Destination<'_>,
+    seen: Option<Option<Digest>>,
+    options: &Options,
+    observer: &dyn Observer,
+) -> Result<Outcome, CopyError> {
     let copying = Copying {
         from: Side::source(source, options.deadline),
         to: Side::destination(destination, options.deadline),
         options,
         observer,
     };
-    match timeout_at(options.deadline, copying.run(source.digest, &destination.tag)).await {
+    match timeout_at(options.deadline, copying.run(source.digest, &destination.tag, seen)).await {
         Ok(outcome) => outcome,
         Err(_) => Err(CopyError::Deadline),
     }
@@ -172,9 +197,9 @@ struct Copying<'a> {
 }
 
 impl Copying<'_> {
-    async fn run(&self, digest: Digest, tag: &Tag) -> Result<Outcome, CopyError> {
+    async fn run(&self, digest: Digest, tag: &Tag, seen: Option<Option<Digest>>) -> Result<Outcome, CopyError> {
         let Self { from, to, options, observer } = *self;
-        let Look { root, tagged, listed } = match look(from, to, digest, tag, options).await? {
+        let Look { root, tagged, listed } = match look(from, to, digest, tag, seen, options).await? {
             Ok(look) => look,
             Err(Settled::Held { by }) => return Ok(Outcome::TagHeld { by }),
             Err(Settled::Present) => return Ok(Outcome::AlreadyPresent(Transfer::of(digest))),

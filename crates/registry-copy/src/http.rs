@@ -2,6 +2,7 @@
 
 mod answer;
 mod chunks;
+mod given;
 mod hosts;
 mod learnt;
 mod paths;
@@ -23,7 +24,7 @@ use release::{Authority, Digest, Repository, Tag};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
-use self::{learnt::Learnt, push::Listed, token::Tokens};
+use self::{given::Given, learnt::Learnt, push::Listed, token::Tokens};
 use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule};
 
 /// A registry that is spoken to over HTTP, with Basic authentication, with tokens or anonymously, as it asks.
@@ -42,6 +43,7 @@ pub struct HttpRegistry {
     client: Client,
     tokens: Option<Arc<Tokens>>,
     learnt: Learnt,
+    given: Given,
     chunked: Semaphore,
     referrers_tag: bool,
 }
@@ -78,7 +80,7 @@ impl HttpRegistry {
             learnt.refuses_offers();
         }
         let chunked = Semaphore::new(chunks::AT_ONCE);
-        Ok(Self { client, tokens: None, learnt, chunked, referrers_tag: true })
+        Ok(Self { client, tokens: None, learnt, given: Given::default(), chunked, referrers_tag: true })
     }
 
     /// Lets the registry name these servers too as those that give its tokens: they receive its credentials.

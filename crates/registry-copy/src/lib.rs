@@ -34,7 +34,7 @@ mod unique_keys;
 mod verify;
 mod walk;
 
-pub use copy::{Blobs, Destination, Options, Outcome, Source, Transfer, copy, pin};
+pub use copy::{Blobs, Destination, Options, Outcome, Source, Transfer, copy, copy_as_seen, pin};
 pub use copy_error::{CopyError, GraphError};
 pub use descriptor::Descriptor;
 pub use error::RegistryError;

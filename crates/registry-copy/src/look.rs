@@ -25,18 +25,23 @@ pub(crate) enum Settled {
     Present,
 }
 
-/// Asks all that can be asked at once: the tag, the manifest and the list of its referrers. A tag that decides alone
+/// Asks all that can be asked at once: the tag, where it was not seen before, the manifest and the list of its referrers. A tag that decides alone
 /// waits for nothing else.
 pub(crate) async fn look<'a>(
     from: Side<'a>,
     to: Side<'a>,
     digest: Digest,
     tag: &Tag,
+    seen: Option<Option<Digest>>,
     options: &Options,
 ) -> Result<Result<Look<'a>, Settled>, CopyError> {
     let is_enough = !options.thorough && !options.referrers;
     let tagged = async {
-        match to.resolve(tag).await {
+        let held = match seen {
+            Some(held) => Ok(held),
+            None => to.resolve(tag).await,
+        };
+        match held {
             Ok(Some(by)) if by != digest => Err(Ok(Settled::Held { by })),
             Ok(Some(_)) if is_enough => Err(Ok(Settled::Present)),
             Ok(held) => Ok(held.is_some()),

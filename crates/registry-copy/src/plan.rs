@@ -58,7 +58,7 @@ async fn run(source: &Source<'_>, destination: &Destination<'_>, options: &Optio
         ToMove { digest, manifests: 0, blobs: 0, bytes: 0, referrers: 0, present: 0, foreign: Vec::new() };
     let from = Side::source(source, options.deadline);
     let to = Side::destination(destination, options.deadline);
-    let Look { root, tagged, listed } = match look(from, to, digest, &destination.tag, options).await? {
+    let Look { root, tagged, listed } = match look(from, to, digest, &destination.tag, None, options).await? {
         Ok(look) => look,
         Err(Settled::Held { by }) => return Ok(Planned::TagHeld { by }),
         Err(Settled::Present) => return Ok(Planned::AlreadyPresent(to_move)),

@@ -19,8 +19,11 @@ impl HttpRegistry {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Option<Digest>, RegistryError> {
-        let found = self.get_manifest(repository, Reference::Tag(tag)).await?;
-        Ok(found.map(|(digest, _)| digest))
+        let Some((digest, response)) = self.get_manifest(repository, Reference::Tag(tag)).await? else {
+            return Ok(None);
+        };
+        self.given.keep(repository, digest, response);
+        Ok(Some(digest))
     }
 
     pub(super) async fn manifest_by_digest(
@@ -28,7 +31,11 @@ impl HttpRegistry {
         repository: &Repository,
         digest: &Digest,
     ) -> Result<Option<Manifest>, RegistryError> {
-        let Some((found, response)) = self.get_manifest(repository, Reference::Digest(digest)).await? else {
+        let found = match self.given.take(repository, *digest) {
+            Some(response) => Some((*digest, response)),
+            None => self.get_manifest(repository, Reference::Digest(digest)).await?,
+        };
+        let Some((found, response)) = found else {
             return self.not_archived(repository, digest).await.map(|()| None);
         };
         if found != *digest {

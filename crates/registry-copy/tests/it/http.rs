@@ -94,10 +94,10 @@ async fn the_bytes_decide_what_was_read() {
         reply("200 OK", &headers, body.bytes())
     })
     .await;
-    let registry = registry(&server);
     for claim in &claims {
-        let resolved = registry.resolve(&repository(), &tag()).await;
+        let registry = registry(&server);
         let read = registry.manifest(&repository(), &wanted.digest()).await;
+        let resolved = registry.resolve(&repository(), &tag()).await;
         if *claim == claims[0] {
             assert_eq!(resolved.unwrap(), Some(wanted.digest()));
             assert_eq!(read.unwrap(), Some(wanted.clone()));
@@ -115,6 +115,27 @@ async fn the_bytes_decide_what_was_read() {
     // Another valid manifest, with no header to give it away.
     let error = registry_of(served(&other)).await.manifest(&repository(), &wanted.digest()).await.unwrap_err();
     assert!(matches!(error, RegistryError::DigestMismatch { found, .. } if found == other.digest()), "{error}");
+}
+
+#[tokio::test]
+async fn what_a_tag_gave_is_not_got_again_by_its_digest() {
+    let (held, other) = (image("held"), image("other"));
+    let (body, another) = (held.clone(), other.clone());
+    let server = Server::start(move |_, request| {
+        let asked = if request.contains(&another.digest().to_string()) { &another } else { &body };
+        reply("200 OK", &[("Content-Type", IMAGE)], asked.bytes())
+    })
+    .await;
+    let registry = registry(&server);
+    let manifest = async |of: &Manifest| registry.manifest(&repository(), &of.digest()).await.unwrap().unwrap();
+    registry.resolve(&repository(), &tag()).await.unwrap();
+    assert_eq!(manifest(&held).await, held);
+    assert_eq!(server.seen().len(), 1);
+    assert_eq!(manifest(&held).await, held);
+    assert_eq!(server.seen().len(), 2, "once");
+    registry.resolve(&repository(), &tag()).await.unwrap();
+    assert_eq!(manifest(&other).await, other);
+    assert_eq!(server.seen().len(), 4, "only that one");
 }
 
 /// A registry with one answer to everything.
