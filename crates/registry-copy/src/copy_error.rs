@@ -54,8 +54,8 @@ pub enum GraphError {
     /// More than 10,000 manifests and blobs.
     #[error("it has more than 10,000 manifests and blobs")]
     TooMany,
-    /// More than 64 MiB of manifests, the blobs not counted.
-    #[error("its manifests have more than 64 MiB together")]
+    /// More than 32 MiB of manifests, the blobs not counted.
+    #[error("its manifests have more than 32 MiB together")]
     TooLarge,
     /// More than 1,000 referrers of one manifest.
     #[error("{0} has more than 1,000 referrers")]

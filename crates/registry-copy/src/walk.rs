@@ -15,7 +15,7 @@ pub(crate) const MAX_DEPTH: usize = 4;
 /// Manifests and blobs of one copy.
 pub(crate) const MAX_NODES: usize = 10_000;
 /// Bytes of all manifests of one copy, which are held at once.
-pub(crate) const MAX_BYTES: u64 = 64 << 20;
+pub(crate) const MAX_BYTES: u64 = 32 << 20;
 /// Referrers of one manifest.
 const MAX_REFERRERS: usize = 1_000;
 /// Referrers, and referrers of those: a signature of an SBOM.

@@ -37,13 +37,13 @@ async fn large(count: usize, subject: &str) -> (InMemory, Digest) {
 }
 
 #[tokio::test]
-async fn manifests_of_64_mib_together_are_the_most() {
-    let (from, fits) = large(15, "").await;
+async fn manifests_of_32_mib_together_are_the_most() {
+    let (from, fits) = large(7, "").await;
     let to = registry();
     copied(run(&from, fits, &to).await.unwrap());
     verify(&to, &repository(), &fits).await.unwrap();
 
-    let (from, too_large) = large(17, "").await;
+    let (from, too_large) = large(9, "").await;
     let from = Faulty::new(from, |_| None);
     for outcome in [run(&from, too_large, &registry()).await.map(drop), verify(&from, &repository(), &too_large).await]
     {
@@ -57,7 +57,7 @@ async fn manifests_of_64_mib_together_are_the_most() {
 async fn referrers_count_too() {
     let subject = Manifest::parse(None, r#"{"schemaVersion":2,"manifests":[]}"#.into()).unwrap();
     let field = format!(r#","subject":{}"#, json(&subject.descriptor()));
-    let (from, _) = large(17, &field).await;
+    let (from, _) = large(9, &field).await;
     from.put(&repository(), &subject, None).await.unwrap();
     let outcome = run(&from, subject.digest(), &registry()).await;
     assert!(matches!(outcome, Err(CopyError::Graph(GraphError::TooLarge))), "{outcome:?}");
