@@ -2,7 +2,7 @@
 
 use bytes::{Buf, Bytes, BytesMut};
 use futures_util::TryStreamExt;
-use guarded_http::{Method, Response, StatusCode, header};
+use guarded_http::{HttpError, Method, Response, StatusCode, header};
 use release::Repository;
 
 use super::{HttpRegistry, upload::BRIEF, wire::range};
@@ -33,6 +33,8 @@ struct Upload<'a> {
     session: &'a mut String,
     /// The bytes that the registry has.
     offset: u64,
+    /// Whether it kept a part of a chunk, which may be less than it allows.
+    mended: bool,
 }
 
 impl HttpRegistry {
@@ -45,7 +47,7 @@ impl HttpRegistry {
         size: usize,
     ) -> Result<(), RegistryError> {
         let _turn = self.chunked.acquire().await;
-        let mut upload = Upload { registry: self, repository, session, offset: 0 };
+        let mut upload = Upload { registry: self, repository, session, offset: 0, mended: false };
         let mut held = BytesMut::new();
         loop {
             let more = fill(&mut held, size, &mut bytes).await?;
@@ -85,11 +87,15 @@ impl Upload<'_> {
                 // The registry has another idea of how far this is, or was not heard.
                 Ok(None) => self.status(&chunk).await?,
                 Err(RegistryError::Http(error)) if error.is_retryable() => self.status(&chunk).await?,
+                Err(RegistryError::Http(HttpError::Status { status: StatusCode::BAD_REQUEST, .. })) if self.mended => {
+                    return Err(self.again("the registry does not go on from a part of a chunk"));
+                }
                 Err(error) => return Err(error),
             };
             let Some(new) = acknowledged.checked_sub(self.offset) else {
                 return Err(self.again("the registry has lost a part of it"));
             };
+            self.mended |= new != 0 && new != chunk.len() as u64;
             tries = if new == 0 { tries + 1 } else { 0 };
             if tries == TRIES {
                 return Err(self.again("the registry takes no more of it"));
