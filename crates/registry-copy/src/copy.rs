@@ -53,11 +53,11 @@ pub struct Options {
 }
 
 impl Options {
-    /// 32 jobs, 30 seconds without a byte, referrers too, not thorough.
+    /// 64 jobs, 30 seconds without a byte, referrers too, not thorough.
     #[must_use]
     pub fn until(deadline: Instant) -> Self {
         Self {
-            jobs: NonZeroUsize::MIN.saturating_add(31),
+            jobs: NonZeroUsize::MIN.saturating_add(63),
             deadline,
             stall: Duration::from_secs(30),
             referrers: true,
