@@ -42,7 +42,7 @@ impl CertificateAuthority {
     /// When there is no randomness.
     #[must_use]
     pub fn issue(&self, to: IpAddr) -> Issued {
-        self.sign(CertificateParams::new([to.to_string()]).unwrap())
+        self.sign(&CertificateParams::new([to.to_string()]).unwrap())
     }
 
     /// A certificate for an address that is no longer valid.
@@ -54,10 +54,10 @@ impl CertificateAuthority {
         let mut parameters = CertificateParams::new([to.to_string()]).unwrap();
         parameters.not_before = date_time_ymd(2020, 1, 1);
         parameters.not_after = date_time_ymd(2021, 1, 1);
-        self.sign(parameters)
+        self.sign(&parameters)
     }
 
-    fn sign(&self, parameters: CertificateParams) -> Issued {
+    fn sign(&self, parameters: &CertificateParams) -> Issued {
         let key = KeyPair::generate().unwrap();
         let certificate = parameters.signed_by(&key, &self.issuer).unwrap();
         Issued { certificate: certificate.pem(), key: key.serialize_pem() }

@@ -93,13 +93,13 @@ bombs! {
         shop.image(INDEX, index(&images));
     });
 
-    manifests_of_64_mib => Bomb::at_source("17 manifests of almost 4 MiB each", 1, "MiB together", |shop| {
-        let images: Vec<_> = (0..17).map(|number| shop.manifest(IMAGE, padded(number, 4 * MIB - 500))).collect();
+    manifests_of_36_mib => Bomb::at_source("9 manifests of almost 4 MiB each", 1, "more than 32 MiB together", |shop| {
+        let images: Vec<_> = (0..9).map(|number| shop.manifest(IMAGE, padded(number, 4 * MIB - 500))).collect();
         shop.image(INDEX, index(&images));
     });
 
-    manifests_of_60_mib => Bomb::at_source("15 manifests of almost 4 MiB each, and no blob of them", 1, "", |shop| {
-        let images: Vec<_> = (0..15).map(|number| shop.manifest(IMAGE, padded(number, 4 * MIB - 500))).collect();
+    manifests_of_28_mib => Bomb::at_source("7 manifests of almost 4 MiB each, and no blob of them", 1, "", |shop| {
+        let images: Vec<_> = (0..7).map(|number| shop.manifest(IMAGE, padded(number, 4 * MIB - 500))).collect();
         shop.image(INDEX, index(&images));
     });
 

@@ -1,6 +1,6 @@
 //! docs/faults.md.
 
-use super::{Ends, Row, all, nth, races, referrers};
+use super::{Ends, Row, all, nth, races, referrers, tls};
 use crate::snapshot;
 
 const ABOVE: &str = "\
@@ -48,7 +48,7 @@ const BELOW: &str = "
 
 #[tokio::test]
 async fn the_table_has_every_fault() {
-    let told = [nth::TOLD, races::TOLD, referrers::TOLD].concat();
+    let told = [nth::TOLD, races::TOLD, referrers::TOLD, tls::TOLD].concat();
     let mut rows: Vec<_> = all().map(|(name, case)| (*name, case.row)).chain(told).collect();
     rows.sort_by_key(|(_, row)| row.number);
     let table: String = rows.iter().map(line).collect();

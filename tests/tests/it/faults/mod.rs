@@ -8,6 +8,7 @@ mod nth;
 mod races;
 mod referrers;
 mod scene;
+mod tls;
 mod tokens;
 mod uploads;
 
