@@ -286,7 +286,7 @@ async fn a_copy_asks_for_little() {
         corpus.store(&store, &repository()).await;
     }
     // The best of other tools ask the destination 185 times for sixty new layers, and 50 times for such an index.
-    for (root, tag, most) in [(sixty.root, "48213", [126, 1]), (index.root, "48214", [43, 4])] {
+    for (root, tag, most) in [(sixty.root, "48213", [126, 1]), (index.root, "48214", [43, 5])] {
         for most in most {
             let (from, to) = (first.registry(&Credentials::Anonymous), second.registry(&Credentials::Anonymous));
             let source = Source { registry: &from, repository: repository(), digest: root };

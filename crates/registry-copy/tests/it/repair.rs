@@ -113,6 +113,23 @@ async fn whatever_the_destination_lost_is_completed_with_and_without_the_tag() {
 }
 
 #[tokio::test]
+async fn a_referrer_that_is_listed_but_not_there_is_sent() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let signature = Corpus::referrer(&corpus.root_descriptor(), "signature");
+    let from = source_of(&corpus).await;
+    signature.store(&from, &repository()).await;
+    let inner = registry();
+    let to = Liar { inner: inner.clone(), lie: Lie::ListsReferrer(signature.root_descriptor()) };
+    assert_eq!(copied(run(&from, corpus.root, &to).await.unwrap()).referrers, 1);
+    verify(&inner, &repository(), &signature.root).await.unwrap();
+
+    inner.remove(&repository(), &signature.root);
+    let again = run(&from, corpus.root, &to).await.unwrap();
+    assert!(matches!(&again, Outcome::AlreadyPresent(transfer) if transfer.referrers == 1), "{again:?}");
+    verify(&inner, &repository(), &signature.root).await.unwrap();
+}
+
+#[tokio::test]
 async fn what_both_sides_lost_is_named() {
     let corpus = Corpus::of(&platforms());
     for lost in corpus.closure.iter().filter(|digest| **digest != corpus.root) {

@@ -162,7 +162,7 @@ async fn a_referrer_is_looked_for_among_those_that_the_destination_lists() {
 
     let (from, to) = (source_of(&[&corpus, &sbom]).await, watched(&inner));
     assert!(matches!(run(&from, corpus.root, &to).await, Ok(Outcome::AlreadyPresent(_))));
-    assert_eq!(calls(&to), counted([("resolve", 1), ("referrers", 1)]));
+    assert_eq!(calls(&to), counted([("resolve", 1), ("referrers", 1), ("manifest", 1)]));
     assert_eq!(calls(&from), counted([("manifest", 1), ("referrers", 2)]));
 }
 
