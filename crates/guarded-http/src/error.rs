@@ -78,6 +78,9 @@ pub enum HttpError {
     Renewed {
         /// The request.
         call: Call,
+        /// The refusal: what it means that the newer ones are refused too.
+        #[source]
+        refusal: Box<HttpError>,
     },
     /// No client could be made, for want of root certificates, say.
     #[error("no HTTP client could be set up for {origin}")]

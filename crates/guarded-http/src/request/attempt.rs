@@ -20,7 +20,8 @@ impl Request<'_> {
         let mut answer = self.open_as(sent.as_ref()).await?;
         if self.is_renewed(sent.as_ref(), &answer).await? {
             if matches!(self.body, Body::Spent) {
-                return Err(HttpError::Renewed { call: self.call.clone() });
+                let refusal = Box::new(answer.read(0).await?.into_error());
+                return Err(HttpError::Renewed { call: self.call.clone(), refusal });
             }
             answer.drain().await;
             sent = self.authorization().await?;

@@ -141,7 +141,9 @@ async fn a_body_that_is_gone_is_not_sent_again() {
         let upload = Upload { length: 2, bytes: Box::pin(stream::iter([Ok("12".into())])) };
         let result = client.request(Method::PUT, "/x").unwrap().upload(upload).idempotent().send(10).await;
         match result {
-            Err(error @ HttpError::Renewed { .. }) => assert!(renewed && error.is_retryable()),
+            Err(HttpError::Renewed { refusal, .. }) => {
+                assert!(renewed && refusal.to_string().contains("/x: 401 Unauthorized: x"), "{refusal}");
+            }
             other => assert!(!renewed && other.unwrap().status() == StatusCode::UNAUTHORIZED),
         }
         assert_eq!((client.requests(), script.told().len()), (1, 1));

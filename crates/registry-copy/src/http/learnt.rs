@@ -1,5 +1,5 @@
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, BTreeSet},
     sync::{
         Mutex, MutexGuard, PoisonError,
         atomic::{AtomicBool, Ordering},
@@ -14,6 +14,7 @@ pub(super) struct Learnt {
     refuses_offers: AtomicBool,
     wants_chunks: AtomicBool,
     parts: Mutex<BTreeMap<(Repository, Digest), Part>>,
+    renewed_for: Mutex<BTreeSet<(Repository, Digest)>>,
 }
 
 /// What became of a blob or a manifest.
@@ -59,6 +60,13 @@ impl Learnt {
     /// Whether anything was stored in a repository.
     pub(super) fn knows(&self, repository: &Repository) -> bool {
         self.parts().iter().any(|((of, _), part)| of == repository && *part == Part::Stored)
+    }
+
+    /// Notes whether an upload of a blob ended because the credentials were renewed; returns whether the one before did.
+    pub(super) fn renewal(&self, repository: &Repository, blob: Digest, renewed: bool) -> bool {
+        let upload = (repository.clone(), blob);
+        let mut renewed_for = self.renewed_for.lock().unwrap_or_else(PoisonError::into_inner);
+        if renewed { !renewed_for.insert(upload) } else { renewed_for.remove(&upload) }
     }
 
     fn parts(&self) -> MutexGuard<'_, BTreeMap<(Repository, Digest), Part>> {

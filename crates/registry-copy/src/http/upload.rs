@@ -30,11 +30,27 @@ impl HttpRegistry {
             Some(size) => self.send_in_chunks(repository, blob, bytes, &mut session, size).await,
             None => self.send_whole(repository, blob, bytes, &session).await,
         };
+        let sent = self.renewed_once(repository, blob.digest, sent);
         match sent {
             Ok(()) => self.learnt.stored(repository, blob.digest),
             Err(_) => self.cancel(repository, &session).await,
         }
         sent
+    }
+
+    /// New credentials are a reason for another upload, but not for a third: what refuses them as well means it.
+    fn renewed_once(
+        &self,
+        repository: &Repository,
+        blob: Digest,
+        sent: Result<(), RegistryError>,
+    ) -> Result<(), RegistryError> {
+        let renewed = matches!(sent, Err(RegistryError::Http(HttpError::Renewed { .. })));
+        let renewed_before = self.learnt.renewal(repository, blob, renewed);
+        match sent {
+            Err(RegistryError::Http(HttpError::Renewed { refusal, .. })) if renewed_before => Err((*refusal).into()),
+            sent => sent,
+        }
     }
 
     /// Begins an upload; `None`: the registry has the blob.

@@ -10,7 +10,7 @@ use std::{
 
 use futures_util::future::join_all;
 use guarded_http::{Credentials, HttpError};
-use registry_copy::{Registry, RegistryError};
+use registry_copy::{CopyError, Registry, RegistryError};
 use release::Digest;
 
 use super::{
@@ -18,7 +18,10 @@ use super::{
     server::{Answer, Server, head, reply},
     told,
 };
-use crate::corpus::{LAYER, describe, repository, tag};
+use crate::{
+    behaviour::run,
+    corpus::{Corpus, LAYER, Tree, describe, repository, tag},
+};
 
 /// `robot` and his password, as they are sent.
 const BASIC: &str = "Basic cm9ib3Q6b3BlbiBzZXNhbWU=";
@@ -197,6 +200,35 @@ async fn a_token_that_ends_in_mid_upload_means_another_upload() {
     assert!(matches!(error, RegistryError::Http(HttpError::Renewed { .. })) && error.is_retryable(), "{error}");
     let (_, bytes) = blob("other!!");
     registry.put_blob(&repository(), &other, bytes).await.unwrap();
+}
+
+#[tokio::test]
+async fn an_upload_that_new_credentials_do_not_admit_is_denied() {
+    for status in ["403 Forbidden", "401 Unauthorized"] {
+        let given = AtomicUsize::new(0);
+        let server = Server::start(move |_, request| {
+            let presented = header(request, "authorization").unwrap_or_default();
+            match request.split(' ').next() {
+                _ if request.contains(" /token") => {
+                    json(&format!(r#"{{"token":"token-{}"}}"#, given.fetch_add(1, Ordering::SeqCst)))
+                }
+                _ if !presented.starts_with("Bearer ") => challenged(request, "401 Unauthorized"),
+                Some("POST") => reply("202 Accepted", &[("Location", "/v2/session")], b""),
+                Some("PUT") => challenged(request, status),
+                _ => not_found(),
+            }
+        })
+        .await;
+        let from = crate::corpus::registry();
+        let corpus = Corpus::of(&Tree::Image(Vec::new()));
+        corpus.store(&from, &repository()).await;
+        let error = run(&from, corpus.root, &registry(&server)).await.unwrap_err();
+        let CopyError::Destination(error) = error else { panic!("{error:?}") };
+        assert!(error.is_denied() && !error.is_retryable() && error.to_string().contains(status), "{error:?}");
+        let count = |start: &str| server.seen().iter().filter(|request| request.starts_with(start)).count();
+        // A token to read, one to write, and one after each refusal.
+        assert_eq!((count("PUT "), count("GET /token")), (2, 4), "{status}");
+    }
 }
 
 #[tokio::test]
