@@ -59,23 +59,25 @@ impl Api {
         }
     }
 
-    /// ECR's word for the state of an image that cannot be pulled: archived, or on its way back. None where it can be,
-    /// or is not there, or the caller may not know.
-    pub(crate) async fn unreachable_state(&self, image: &Image<'_>) -> Result<Option<String>, RegistryError> {
+    /// Fails where an image that was not served is there all the same: archived, on its way back, or stored just now.
+    pub(crate) async fn prove_absent(&self, image: &Image<'_>) -> Result<(), RegistryError> {
+        const ACTION: &str = "ecr:DescribeImages";
         let id = match image {
             Image::Tagged(tag) => ImageIdentifier::builder().image_tag(tag.as_str()),
             Image::Named(digest) => ImageIdentifier::builder().image_digest(digest.to_string()),
         };
         let call = self.ecr.describe_images().registry_id(self.account()).repository_name(self.name());
-        let answered = match answer(&self.limits, "ecr:DescribeImages", call.image_ids(id.build()).send()).await {
+        let answered = match answer(&self.limits, ACTION, call.image_ids(id.build()).send()).await {
             Ok(answered) => answered,
-            Err(Failure::Refused(refusal)) if refusal.code == "ImageNotFoundException" || refusal.is_denied() => {
-                return Ok(None);
-            }
+            Err(Failure::Refused(refusal)) if refusal.code == "ImageNotFoundException" => return Ok(()),
             Err(failure) => return Err(self.error(failure)),
         };
-        let statuses = answered.image_details().iter().filter_map(|details| details.image_status());
-        Ok(statuses.filter(|status| **status != ImageStatus::Active).map(|status| fit(status.as_str())).next())
+        let details = answered.image_details().first().ok_or_else(|| self.unusable(ACTION, "it describes no image"))?;
+        let (repository, image) = (self.repository.clone(), image.to_string());
+        Err(self.place.error(match details.image_status() {
+            None | Some(ImageStatus::Active) => AwsError::NotServed { repository, image },
+            Some(status) => AwsError::Archived { repository, image, status: fit(status.as_str()) },
+        }))
     }
 
     /// Which of these blobs ECR can serve; none where the caller may not ask.

@@ -102,6 +102,14 @@ impl Ecr {
         let api = Api { ecr, place: self.place.clone(), repository: repository.clone(), limits };
         Ok(Arc::new(Session { api, http, tokens }))
     }
+
+    /// Fails where what was not served is there all the same. Who only reads need not be allowed to ask that.
+    async fn prove_absent(&self, session: &Session, image: Image<'_>) -> Result<(), RegistryError> {
+        match session.api.prove_absent(&image).await {
+            Err(error) if self.access == Access::Read && error.is_denied() => Ok(()),
+            proven => proven,
+        }
+    }
 }
 
 impl Session {
@@ -110,23 +118,17 @@ impl Session {
         self.tokens.header().await.map_err(|error| self.api.place.error(error))?;
         Ok(&self.http)
     }
-
-    /// Fails where what is not served is there all the same.
-    async fn really_absent(&self, image: &Image<'_>) -> Result<(), RegistryError> {
-        let Some(status) = self.api.unreachable_state(image).await? else { return Ok(()) };
-        let repository = self.api.repository.clone();
-        Err(self.api.place.error(AwsError::Archived { repository, image: image.to_string(), status }))
-    }
 }
 
 #[async_trait]
 impl Registry for Ecr {
-    /// By the manifest's bytes. A tag whose image is archived is an error: it can neither be pulled nor be written.
+    /// By the manifest's bytes. A tag that ECR knows and does not serve is an error, and so is not being allowed to ask
+    /// ECR that for who would write it.
     async fn resolve(&self, repository: &Repository, tag: &Tag) -> Result<Option<Digest>, RegistryError> {
         let session = self.session(repository, None).await?;
         let found = session.http().await?.resolve(repository, tag).await?;
         if found.is_none() {
-            session.really_absent(&Image::Tagged(tag)).await?;
+            self.prove_absent(&session, Image::Tagged(tag)).await?;
         }
         Ok(found)
     }
@@ -175,7 +177,7 @@ impl Registry for Ecr {
         let found = session.http().await?.manifest(repository, digest).await?;
         // Who writes asks for what is not there yet, so that only who reads would be surprised.
         if found.is_none() && self.access == Access::Read {
-            session.really_absent(&Image::Named(digest)).await?;
+            self.prove_absent(&session, Image::Named(digest)).await?;
         }
         Ok(found)
     }

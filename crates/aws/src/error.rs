@@ -105,6 +105,14 @@ pub enum AwsError {
         /// ECR's word for its state.
         status: String,
     },
+    /// The image is described as any other, and the registry does not have it: one of the two answers is old.
+    #[error("ECR knows {image} in {repository} and does not serve it: its tag is not free")]
+    NotServed {
+        /// The repository.
+        repository: Repository,
+        /// Its tag or digest.
+        image: String,
+    },
 }
 
 impl AwsError {
@@ -113,7 +121,7 @@ impl AwsError {
     pub fn is_retryable(&self) -> bool {
         match self {
             Self::AssumeRole { retryable, .. } | Self::Refused { retryable, .. } => *retryable,
-            Self::Throttled { .. } | Self::NoAnswer { .. } => true,
+            Self::Throttled { .. } | Self::NoAnswer { .. } | Self::NotServed { .. } => true,
             _ => false,
         }
     }

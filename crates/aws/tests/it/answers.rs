@@ -259,23 +259,40 @@ fn an_archived_image_is_neither_there_nor_absent() {
 }
 
 #[test]
-fn what_is_not_archived_is_absent() {
+fn only_an_image_that_ecr_does_not_know_is_absent() {
     alone(&KEYS, async || {
-        let gone = json!({ "imageDetails": [{ "imageTags": ["48213"], "imageStatus": "ACTIVE" }] });
-        for answer in [
-            refused(400, "ImageNotFoundException", "none"),
-            refused(400, "AccessDeniedException", "no"),
-            (200, gone.to_string()),
-            (200, json!({ "imageDetails": [{}] }).to_string()),
+        let described = |details| (200, json!({ "imageDetails": details }).to_string());
+        let active = || described(json!([{ "imageTags": ["48213"], "imageStatus": "ACTIVE" }]));
+        let digest = Digest::of(b"described");
+        for (answer, says, retryable, denied) in [
+            (active(), "does not serve it", true, false),
+            (described(json!([{}])), "does not serve it", true, false),
+            (described(json!([])), "it describes no image", false, false),
+            (refused(400, "AccessDeniedException", "no"), "ecr:DescribeImages is not allowed", false, true),
+            (refused(400, "ThrottlingException", "slow"), "ecr:DescribeImages", true, false),
         ] {
             let fake = Fake::start().await;
             fake.always("DescribeImages", answer.clone());
-            let found = ecr(&fake, Access::Write).resolve(&repository(), &tag()).await;
-            assert_eq!(found.unwrap(), None, "{answer:?}");
+            let error = ecr(&fake, Access::Write).resolve(&repository(), &tag()).await.unwrap_err();
+            assert!(told(&error).contains(says), "{answer:?} {error:?}");
+            assert_eq!((error.is_retryable(), error.is_denied()), (retryable, denied), "{answer:?} {error:?}");
+
+            // To read, it is enough to be let at the image.
+            let reader = ecr(&fake, Access::Read);
+            let found = reader.resolve(&repository(), &tag()).await.map(|found| found.is_none());
+            let part = reader.manifest(&repository(), &digest).await.map(|found| found.is_none());
+            for found in [found, part] {
+                assert_eq!(found.unwrap_or(false), denied, "{answer:?}");
+            }
+        }
+        let fake = Fake::start().await;
+        fake.always("DescribeImages", refused(400, "ImageNotFoundException", "none"));
+        for access in [Access::Read, Access::Write] {
+            assert_eq!(ecr(&fake, access).resolve(&repository(), &tag()).await.unwrap(), None);
         }
         // Who writes asks for parts that are not there yet, at no further cost.
         let fake = Fake::start().await;
-        assert!(ecr(&fake, Access::Write).manifest(&repository(), &Digest::of(b"new")).await.unwrap().is_none());
+        assert!(ecr(&fake, Access::Write).manifest(&repository(), &digest).await.unwrap().is_none());
         assert_eq!(fake.seen("DescribeImages").len(), 0);
     });
 }
