@@ -40,6 +40,7 @@ pub(crate) struct Args {
 pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
     let Job::Copy(args) = job;
     let Tools { here: tools, absent } = tool::all()?;
+    let ours = tools.first().ok_or("no tool")?;
     let directory = tempfile::tempdir()?;
     let load = measured::load()?;
     let comparison = Comparison::run(&tools, args.only.as_deref(), args.runs, directory.path())?;
@@ -52,6 +53,7 @@ pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
         absent: &absent,
         comparison: &comparison,
         growth: &growth,
+        idle: measured::measure(&ours.idle_line(), directory.path())?,
         runs: args.runs,
         machine: measured::machine()?,
         load,

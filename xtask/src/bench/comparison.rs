@@ -190,6 +190,11 @@ impl Series {
         self.spread(|run| run.taken.cpu)
     }
 
+    /// The kernel's seconds of these.
+    pub(super) fn system(&self) -> Option<Spread> {
+        self.spread(|run| run.taken.system)
+    }
+
     /// MiB.
     pub(super) fn memory(&self) -> Option<Spread> {
         self.spread(|run| run.taken.memory)

@@ -10,6 +10,7 @@ use super::{
     comparison::{CASES, Comparison, IMAGES, SETTINGS, Series, Setting},
     elsewhere::{ELSEWHERE, Elsewhere, Figure},
     growth::{Growth, Point},
+    measured::Taken,
     statistics::Spread,
     store::There,
     tool::{OURS, Tool},
@@ -22,6 +23,8 @@ pub(super) struct Document<'a> {
     pub(super) absent: &'a [&'static str],
     pub(super) comparison: &'a Comparison,
     pub(super) growth: &'a Growth,
+    /// Ours, doing nothing.
+    pub(super) idle: Taken,
     pub(super) runs: NonZeroUsize,
     pub(super) machine: String,
     /// Before the first run.
@@ -32,11 +35,13 @@ impl Document<'_> {
     pub(super) fn markdown(&self) -> Result<String, Box<dyn Error>> {
         let mut text = String::new();
         self.head(&mut text)?;
+        self.aims(&mut text)?;
+        self.limits(&mut text)?;
+        self.round_trips(&mut text)?;
+        self.derived(&mut text)?;
         for setting in SETTINGS {
             self.table(&mut text, setting)?;
         }
-        self.derived(&mut text)?;
-        self.aims(&mut text)?;
         self.growth(&mut text)?;
         Ok(text)
     }
@@ -89,6 +94,9 @@ impl Document<'_> {
     }
 
     fn table(&self, text: &mut String, setting: Setting) -> fmt::Result {
+        if self.comparison.series.iter().all(|series| series.setting != setting) {
+            return Ok(());
+        }
         writeln!(text, "\n## {}, {}\n", setting.image, network(setting))?;
         writeln!(
             text,
@@ -129,6 +137,27 @@ impl Document<'_> {
         figure_of(self.comparison.of(tool, setting, there)?, figure)
     }
 
+    /// How many round trips a copy lasts.
+    fn round_trips(&self, text: &mut String) -> fmt::Result {
+        writeln!(
+            text,
+            "\n## Round trips, and the floor\n\n\
+             The seconds for the 60 small layers at 50 ms, in round trips; what the registries and the machine take is in \
+             them. The floor has a connection for each blob: connect and look at both tags (2), connect and offer every \
+             blob (2), send what is wanted (1), put the manifest (1), read the tag back (1). The read-back, which no peer \
+             does, is one of them.\n\n| case | tool | round trips | floor |\n| --- | --- | --- | --- |"
+        )?;
+        let setting = Setting { image: "c", round_trip: 50 };
+        for there in CASES {
+            let floor = if there == There::Everything { 2 } else { 7 };
+            for tool in self.tools {
+                let Some(wall) = self.median(tool.name, setting, there, Figure::Wall) else { continue };
+                writeln!(text, "| {there} | {} | {:.1} | {floor} |", tool.name, wall / 0.050)?;
+            }
+        }
+        Ok(())
+    }
+
     fn derived(&self, text: &mut String) -> fmt::Result {
         writeln!(
             text,
@@ -166,7 +195,7 @@ impl Document<'_> {
     fn aims(&self, text: &mut String) -> fmt::Result {
         writeln!(
             text,
-            "\n## Aims\n\nAgainst the best peer, measured or derived.\n\n| aim | here | met |\n| --- | --- | --- |"
+            "\n## Aims\n\nAgainst the best peer, measured here or derived (see below).\n\n| aim | here | met |\n| --- | --- | --- |"
         )?;
         let find = |image, round_trip, there, figure| {
             let row = ELSEWHERE
@@ -208,11 +237,33 @@ impl Document<'_> {
         Ok(())
     }
 
+    /// What no copy of ours can do without.
+    fn limits(&self, text: &mut String) -> fmt::Result {
+        let large = self.comparison.of(OURS, Setting { image: "a", round_trip: 0 }, There::Nothing);
+        let Some((cpu, system)) = large.and_then(|series| Some((series.cpu()?.median, series.system()?.median))) else {
+            return Ok(());
+        };
+        writeln!(
+            text,
+            "\n## What limits\n\n\
+             * **CPU of large layers**: {cpu:.3} s for 299 MiB. The kernel takes {system:.3} s of it to move each byte in \
+             and out; the rest is sha256 (nine tenths of it, says `perf`) at {:.1} GB/s. Every byte is hashed; a tool that \
+             leaves that out can be faster and cannot know what it copied.\n\
+             * **Memory**: the program that only says its version has {:.1} MiB resident: its own pages and its \
+             libraries'. What a copy adds are buffers, which do not grow with the size of a layer (see below).",
+            299.0 * 1.048_576e-3 / (cpu - system),
+            self.idle.memory,
+        )
+    }
+
     fn growth(&self, text: &mut String) -> fmt::Result {
         for (title, of, points) in [
             ("How it grows with layers (1 KiB each, direct, cold)", "layers", &self.growth.layers),
             ("How it grows with size (one layer, direct, cold)", "MiB", &self.growth.size),
         ] {
+            if points.is_empty() {
+                continue;
+            }
             writeln!(
                 text,
                 "\n## {title}\n\n| {of} | tool | wall s | CPU s | memory MiB | requests |\n\

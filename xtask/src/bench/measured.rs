@@ -29,6 +29,8 @@ pub(super) struct Taken {
     pub(super) wall: f64,
     /// Seconds of CPU, the kernel's for it included.
     pub(super) cpu: f64,
+    /// Of these, the kernel's.
+    pub(super) system: f64,
     /// The most memory that was resident at once, in MiB.
     pub(super) memory: f64,
 }
@@ -49,9 +51,9 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     if !ended.status.success() {
         return Err(format!("{} ({})", Path::new(program).display(), ended.status).into());
     }
-    let cpu = (ended.rusage.utime + ended.rusage.stime).as_secs_f64();
+    let (user, system) = (ended.rusage.utime.as_secs_f64(), ended.rusage.stime.as_secs_f64());
     let memory = ended.rusage.maxrss as f64 / f64::from(1 << 20);
-    println!("{}", serde_json::to_string(&Taken { wall, cpu, memory })?);
+    println!("{}", serde_json::to_string(&Taken { wall, cpu: user + system, system, memory })?);
     Ok(())
 }
 

@@ -166,3 +166,36 @@ fn revision(digest: &Digest) -> PathBuf {
 fn list_tag(digest: &Digest) -> String {
     format!("sha256-{}", digest.hex())
 }
+
+#[cfg(test)]
+mod tests {
+    use sandbox::image::ImageSpec;
+
+    use super::*;
+
+    #[test]
+    fn only_a_whole_image_is_held() {
+        let directory = tempfile::tempdir().unwrap();
+        let architectures = vec!["amd64".to_owned(), "arm64".to_owned()];
+        let spec = ImageSpec { layers: vec![900, 20], architectures, referrer: true, ..ImageSpec::of_seed(1) };
+        let image = Image::random(&spec, &directory.path().join("layout")).unwrap();
+        let store = Store::new(directory.path());
+        let held = |referrer| store.holds(&image, referrer, "nobody").is_ok();
+        store.reset(&image, There::Everything).unwrap();
+        assert!(held(false) && held(true));
+        let layer = image.a_layer().unwrap();
+        fs::remove_file(store.repository().join(layer_link(&layer))).unwrap();
+        assert!(!held(false), "a layer that the repository does not know");
+
+        store.reset(&image, There::AllButOneLayer).unwrap();
+        assert!(!held(false) && !store.data(&layer).exists());
+        let manifests = image.manifests.iter().filter(|(digest, _)| store.data(digest).exists());
+        assert_eq!(manifests.count(), 1, "of two images and their index, the one that lacks nothing");
+        store.reset(&image, There::Nothing).unwrap();
+        assert!(!held(false) && !store.root.exists());
+    }
+
+    fn layer_link(digest: &Digest) -> PathBuf {
+        layer(digest).join("link")
+    }
+}

@@ -116,6 +116,11 @@ fn version(of: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
 }
 
 impl Tool {
+    /// The line that does nothing.
+    pub(super) fn idle_line(&self) -> Vec<String> {
+        vec![self.program.display().to_string(), "--version".to_owned()]
+    }
+
     /// The line that copies.
     pub(super) fn line(&self, source: &str, destination: &str) -> Vec<String> {
         let mut line = vec![self.program.display().to_string()];
