@@ -2,6 +2,7 @@
 
 use std::cmp::Ordering;
 
+use aws::Access;
 use futures_util::future::{try_join, try_join_all};
 use policy::{Approval, Facts, Intent, Permit, Release, Request, RuleSet, Step, Violation};
 use release::{Artifact, BuildId, Digest, Environment};
@@ -35,6 +36,11 @@ impl Asked {
             return Err(Error::SeveralExpected);
         }
         Ok(Self { wanted, to, expect, dry_run })
+    }
+
+    /// What a copy does to the target's registry.
+    pub(crate) fn copying(&self) -> Access {
+        if self.dry_run { Access::Read } else { Access::Write }
     }
 }
 
@@ -86,15 +92,16 @@ pub(crate) enum Standing {
 }
 
 impl<'w> Decision<'w> {
-    /// Reads the Ledger and pins what was asked for.
+    /// Reads the Ledger and pins what was asked for. `access` is what the step does to the target's registry.
     pub(crate) async fn make(
         world: &'w World<'w>,
         asked: &Asked,
         scope: Scope,
+        access: Access,
         account: &mut Account,
     ) -> Result<Self, Stop> {
         let scene = Self::scene(world, asked, scope, account).await?;
-        let servers = Servers::open(world, &scene).await?;
+        let servers = Servers::open(world, &scene, access).await?;
         let mut artifacts = Vec::new();
         for case in &scene.cases {
             let digest = pin(&scene, &servers, case).await?;
@@ -111,7 +118,7 @@ impl<'w> Decision<'w> {
         account: &mut Account,
     ) -> Result<Self, Stop> {
         let scene = Self::scene(world, asked, Scope::Image, account).await?;
-        let servers = Servers::open(world, &scene).await?;
+        let servers = Servers::open(world, &scene, asked.copying()).await?;
         let artifacts = scene
             .cases
             .iter()

@@ -2,6 +2,7 @@
 
 use std::sync::Arc;
 
+use aws::Access;
 use azure_devops::AzureDevOps;
 use policy::{Fact, Facts, Release, RulesFrom, Source, TagRule, Target};
 use registry_copy::{Registry, RegistryError};
@@ -31,8 +32,8 @@ pub(crate) enum Origin {
 }
 
 impl Servers {
-    pub(crate) async fn open(world: &World<'_>, scene: &Scene) -> Result<Self, Error> {
-        let target = world.connect.registry(&scene.target).await?;
+    pub(crate) async fn open(world: &World<'_>, scene: &Scene, access: Access) -> Result<Self, Error> {
+        let target = world.connect.registry(&scene.target, access).await?;
         let source = match &scene.source {
             Some(source) => Some(world.connect.source(source, &scene.target).await?),
             None => None,

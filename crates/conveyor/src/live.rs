@@ -48,8 +48,9 @@ enum Way {
 #[derive(Clone, PartialEq, Eq)]
 struct Docker {
     authority: Authority,
-    /// Named where the registry is no environment's: entries may be for a part of a registry alone.
-    repository: Option<Repository>,
+    /// Named where the registry is no environment's: entries may be for a part of a registry alone. And what is done to
+    /// it, which matters if it is an ECR.
+    repository: Option<(Repository, Access)>,
     token_hosts: Vec<Origin>,
 }
 
@@ -98,7 +99,8 @@ impl Live {
         }
         let (client, entry) = match &way {
             Way::Docker(docker) => {
-                let found = self.docker.login(&docker.authority, docker.repository.as_ref()).await?;
+                let repository = docker.repository.as_ref().map(|(repository, _)| repository);
+                let found = self.docker.login(&docker.authority, repository).await?;
                 let entry = found.as_ref().map(|found| found.entry.clone());
                 let shared = self.opened().iter().find(|opened| opened.is_as(docker, &entry)).cloned();
                 let client = match shared {
@@ -116,8 +118,12 @@ impl Live {
 
     fn as_found(&self, docker: &Docker, found: Option<Found>) -> Result<Client, Error> {
         let (credentials, identity) = match found.map(|found| found.login) {
-            None => match ecr::by_name(&docker.authority).filter(|_| docker.repository.is_some()) {
-                Some((identity, place)) => return self.ecr(identity, place, Access::Write),
+            None => match docker
+                .repository
+                .as_ref()
+                .and_then(|(_, access)| Some((ecr::by_name(&docker.authority)?, access)))
+            {
+                Some(((identity, place), access)) => return self.ecr(identity, place, *access),
                 None => (Credentials::Anonymous, None),
             },
             Some(Login::Plain(credentials)) => (credentials, None),
@@ -169,8 +175,8 @@ impl Way {
 impl Opened {
     /// Whether another part of this registry, found with the same entry, was opened.
     fn is_as(&self, docker: &Docker, entry: &Option<String>) -> bool {
-        let part_of = |repository: &Option<Repository>| repository.is_some() == docker.repository.is_some();
-        matches!(&self.way, Way::Docker(other) if other.authority == docker.authority && part_of(&other.repository))
+        let access = |docker: &Docker| docker.repository.as_ref().map(|(_, access)| *access);
+        matches!(&self.way, Way::Docker(other) if other.authority == docker.authority && access(other) == access(docker))
             && self.entry == *entry
     }
 }
@@ -206,8 +212,8 @@ fn identity(aws: &Aws, role: Option<&RoleArn>) -> Identity {
 
 #[async_trait]
 impl Connect for Live {
-    async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        self.open(Way::to(environment, Access::Write, |aws| identity(aws, aws.role.as_ref()))).await
+    async fn registry(&self, environment: &EnvironmentConfig, access: Access) -> Result<Arc<dyn Registry>, Error> {
+        self.open(Way::to(environment, access, |aws| identity(aws, aws.role.as_ref()))).await
     }
 
     async fn source(&self, source: &EnvironmentConfig, target: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
@@ -220,8 +226,13 @@ impl Connect for Live {
         self.open(Way::to(source, Access::Read, reader)).await
     }
 
-    async fn other_registry(&self, authority: &Authority, repository: &Repository) -> Result<Arc<dyn Registry>, Error> {
-        let (authority, repository) = (authority.clone(), Some(repository.clone()));
+    async fn other_registry(
+        &self,
+        authority: &Authority,
+        repository: &Repository,
+        access: Access,
+    ) -> Result<Arc<dyn Registry>, Error> {
+        let (authority, repository) = (authority.clone(), Some((repository.clone(), access)));
         self.open(Way::Docker(Docker { authority, repository, token_hosts: Vec::new() })).await
     }
 

@@ -1,6 +1,7 @@
 //! The raw forms: two references, or one scalar in any repository. They ask no policy, so they refuse what is
 //! configured.
 
+use aws::Access;
 use guarded_http::Origin;
 use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
 use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source};
@@ -44,8 +45,10 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         return Err(Error::NoTag { destination: destination.clone() });
     };
     guard(destination, copy.ledger, account).await?;
-    let from = copy.connect.other_registry(&source.registry, &source.repository).await?;
-    let to = copy.connect.other_registry(&destination.registry, &destination.repository).await?;
+    // Both for the same, so that what is in one registry can be mounted.
+    let access = if copy.dry_run { Access::Read } else { Access::Write };
+    let from = copy.connect.other_registry(&source.registry, &source.repository, access).await?;
+    let to = copy.connect.other_registry(&destination.registry, &destination.repository, access).await?;
     let (digest, held) = look(copy, &*from, &*to, tag).await?;
     agree(destination.digest, source, digest)?;
     let told = |already_present, moved| CopyAccount {
@@ -121,8 +124,7 @@ async fn guard(
 /// Whether two names may lead to one registry: those of one port of this machine, say.
 fn are_one(one: &Authority, other: &Authority) -> bool {
     let plain_http = |registry: &Authority| registry.is_loopback().then(|| registry.port().unwrap_or(80));
-    plain_http(one).is_some_and(|port| plain_http(other) == Some(port))
-        || Origin::for_registry(one) == Origin::for_registry(other)
+    plain_http(one).is_some_and(|port| plain_http(other) == Some(port)) || Origin::for_registry(one) == Origin::for_registry(other)
 }
 
 /// The digest of what a reference names. Where both are written, the tag must name the digest.

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use aws::Access;
 use policy::{Intent, Step};
 use registry_copy::Layout;
 use release::Authority;
@@ -20,7 +21,7 @@ use crate::{
 /// [`Error`]; `account` says how far it came. Running it again converges.
 pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     until_it_holds(world, account, async |account| {
-        let decision = Decision::make(world, asked, Scope::Place, account).await?;
+        let decision = Decision::make(world, asked, Scope::Place, asked.copying(), account).await?;
         let open = decision.open(account).await?;
         if open.is_empty() {
             return Ok(unchanged(account));
@@ -45,7 +46,7 @@ pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) ->
 /// [`Error::NothingBefore`] for the first environment; else as [`promote`].
 pub async fn copy_artifacts(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     until_it_holds(world, account, async |account| {
-        let decision = Decision::make(world, asked, Scope::Image, account).await?;
+        let decision = Decision::make(world, asked, Scope::Image, asked.copying(), account).await?;
         let Some(source) = &decision.servers.source else {
             return Err(Error::NothingBefore { environment: asked.to.clone() }.into());
         };
@@ -61,7 +62,7 @@ pub async fn copy_artifacts(world: &World<'_>, asked: &Asked, account: &mut Acco
 /// As [`promote`].
 pub async fn update_ledger(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     until_it_holds(world, account, async |account| {
-        let decision = Decision::make(world, asked, Scope::Place, account).await?;
+        let decision = Decision::make(world, asked, Scope::Place, Access::Read, account).await?;
         let open = decision.open(account).await?;
         if open.is_empty() {
             return Ok(unchanged(account));
@@ -101,7 +102,7 @@ pub async fn publish(
 pub async fn check(world: &World<'_>, asked: &Asked, account: &mut Account) -> Result<Outcome, Error> {
     let asked = Asked { dry_run: true, ..asked.clone() };
     until_it_holds(world, account, async |account| {
-        let decision = Decision::make(world, &asked, Scope::Place, account).await?;
+        let decision = Decision::make(world, &asked, Scope::Place, Access::Read, account).await?;
         let step = if decision.scene.source.is_some() { Step::Copy } else { Step::Change };
         decision.permits(&decision.all(), &Intent::Promote, step, account).await?;
         // Allowed by the rules, and still not to be done where a newer build is there.

@@ -1,6 +1,7 @@
 use std::{fmt, sync::Arc, time::Duration};
 
 use async_trait::async_trait;
+use aws::Access;
 use azure_devops::AzureDevOps;
 use jiff::Timestamp;
 use ledger::Remote;
@@ -57,11 +58,12 @@ impl Observer for () {}
 /// Opens servers. Each gets its own credentials and no others.
 #[async_trait]
 pub trait Connect: Send + Sync {
-    /// The registry of an environment that changes, under that environment's `role`.
+    /// The registry of an environment that changes, under that environment's `role`: written only where `access` says
+    /// so.
     ///
     /// # Errors
     /// Credentials that cannot be read.
-    async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
+    async fn registry(&self, environment: &EnvironmentConfig, access: Access) -> Result<Arc<dyn Registry>, Error>;
 
     /// The registry of the environment before `target`, to be read: under its own `pull_role` where it has one, else
     /// under the target's `role`, which the source repository's policy must let in.
@@ -71,11 +73,16 @@ pub trait Connect: Send + Sync {
     async fn source(&self, source: &EnvironmentConfig, target: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error>;
 
     /// A registry that no environment names, for a copy from or to one of its repositories: credentials may be for that
-    /// one alone.
+    /// one alone. One that is opened twice for the same is one, which blobs can be mounted in.
     ///
     /// # Errors
     /// Credentials that cannot be read.
-    async fn other_registry(&self, authority: &Authority, repository: &Repository) -> Result<Arc<dyn Registry>, Error>;
+    async fn other_registry(
+        &self,
+        authority: &Authority,
+        repository: &Repository,
+        access: Access,
+    ) -> Result<Arc<dyn Registry>, Error>;
 
     /// The Azure DevOps project.
     ///

@@ -1,5 +1,7 @@
 //! What each sequence does, step by step, when nothing goes wrong on the way.
 
+use std::sync::atomic::Ordering;
+
 use conveyor::{Error, Outcome, policy::Verdict};
 use registry_copy::TagRule;
 use release::Digest;
@@ -392,6 +394,27 @@ async fn a_check_tells_every_rule_and_does_nothing() {
     assert_eq!((forge.commits(), client.servers.writes()), (3, 0));
     let first = forge.client().run(Sequence::Check, &[(APP, 48213)], "dev").await;
     assert!(matches!(first.outcome, Ok(Outcome::Allowed)), "{first:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn only_who_copies_may_write_to_a_registry() {
+    let forge = Forge::new();
+    arrived_before(&forge, APP, 48213, "qa").await;
+    let client = || forge.client();
+    let dry = || Client { dry_run: true, ..client() };
+    for (client, sequence, may_write) in [
+        (client(), Sequence::Check, false),
+        (dry(), Sequence::Copy, false),
+        (dry(), Sequence::Promote, false),
+        (client(), Sequence::Copy, true),
+        (client(), Sequence::Update, false),
+        (client(), Sequence::Promote, true),
+    ] {
+        let done = client.run(sequence, &[(APP, 48213)], "qa").await;
+        assert!(done.outcome.is_ok(), "{done:?}");
+        let opened = client.servers.may_write.load(Ordering::Relaxed);
+        assert_eq!(opened, may_write, "{sequence:?}, dry: {}", client.dry_run);
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -6,7 +6,7 @@ use std::{
     str::FromStr,
     sync::{
         Arc,
-        atomic::{AtomicI64, AtomicU64, AtomicUsize, Ordering},
+        atomic::{AtomicBool, AtomicI64, AtomicU64, AtomicUsize, Ordering},
     },
     time::Duration,
 };
@@ -20,13 +20,14 @@ use azure_devops::{
 use bytes::Bytes;
 use conveyor::{
     Account, Asked, Connect, Error, Outcome, Wanted, World,
+    aws::Access,
     config::{self, EnvironmentConfig, LedgerPlace},
 };
 use guarded_http::HttpError;
 use jiff::{SignedDuration, Timestamp};
 use ledger::{Branch, Remote, RepoPath, memory::Repository};
 use registry_copy::{InMemory, Layout, Registry, TagRule, faults::Faulty};
-use release::{Actor, Authority, BuildId, CommitId, Digest, RunId};
+use release::{Actor, Authority, BuildId, CommitId, Digest, Repository as Name, RunId};
 use tokio::{task::yield_now, time::Instant};
 
 use crate::image::Image;
@@ -290,7 +291,7 @@ impl Forge {
         Client {
             forge: self,
             ledger,
-            servers: Servers { registries, azure: Arc::new(azure) },
+            servers: Servers { registries, azure: Arc::new(azure), may_write: AtomicBool::new(false) },
             run: RunId::new(1_790_000_000_000, self.runs.fetch_add(1, Ordering::Relaxed).into()),
             release: None,
             config: None,
@@ -380,11 +381,19 @@ impl AzureDevOps for FaultyAzure {
 pub(crate) struct Servers {
     registries: [Arc<Faulty<InMemory>>; 3],
     pub(crate) azure: Arc<FaultyAzure>,
+    /// Whether a registry was opened to be written.
+    pub(crate) may_write: AtomicBool,
 }
 
 impl Servers {
     pub(crate) fn registry(&self, environment: &str) -> &Faulty<InMemory> {
         &self.registries[ENVIRONMENTS.iter().position(|known| *known == environment).unwrap()]
+    }
+
+    fn of(&self, environment: &EnvironmentConfig) -> Arc<dyn Registry> {
+        assert_eq!(environment.registry.to_string(), format!("{}.example", environment.name));
+        let named = ENVIRONMENTS.iter().position(|name| *name == environment.name.as_str()).unwrap();
+        Arc::<Faulty<InMemory>>::clone(&self.registries[named])
     }
 
     /// How many calls changed what a registry holds, or tried to.
@@ -395,19 +404,17 @@ impl Servers {
 
 #[async_trait]
 impl Connect for Servers {
-    async fn registry(&self, environment: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        let of = format!("{}.example", environment.name);
-        assert_eq!(environment.registry.to_string(), of);
-        let named = ENVIRONMENTS.iter().position(|name| *name == environment.name.as_str()).unwrap();
-        Ok(Arc::<Faulty<InMemory>>::clone(&self.registries[named]))
+    async fn registry(&self, environment: &EnvironmentConfig, access: Access) -> Result<Arc<dyn Registry>, Error> {
+        self.may_write.fetch_or(access == Access::Write, Ordering::Relaxed);
+        Ok(self.of(environment))
     }
 
     async fn source(&self, source: &EnvironmentConfig, _: &EnvironmentConfig) -> Result<Arc<dyn Registry>, Error> {
-        Connect::registry(self, source).await
+        Ok(self.of(source))
     }
 
-    async fn other_registry(&self, authority: &Authority, _: &release::Repository) -> Result<Arc<dyn Registry>, Error> {
-        panic!("{authority} is no environment's")
+    async fn other_registry(&self, at: &Authority, _: &Name, _: Access) -> Result<Arc<dyn Registry>, Error> {
+        panic!("{at} is no environment's")
     }
 
     fn azure_devops(&self, _: &config::AzureDevOps) -> Result<Arc<dyn AzureDevOps>, Error> {
