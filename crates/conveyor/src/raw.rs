@@ -2,9 +2,8 @@
 //! configured.
 
 use aws::Access;
-use guarded_http::Origin;
 use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source};
+use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source, http};
 use release::{Authority, Digest, Reference, RunId, Tag};
 use tokio::time::Instant;
 
@@ -121,10 +120,10 @@ async fn guard(
     }
 }
 
-/// Whether two names may lead to one registry: those of one port of this machine, say.
+/// Whether two names may lead to one registry: those of one port of this machine, or Docker Hub's.
 fn are_one(one: &Authority, other: &Authority) -> bool {
     let plain_http = |registry: &Authority| registry.is_loopback().then(|| registry.port().unwrap_or(80));
-    plain_http(one).is_some_and(|port| plain_http(other) == Some(port)) || Origin::for_registry(one) == Origin::for_registry(other)
+    plain_http(one).is_some_and(|port| plain_http(other) == Some(port)) || http::origin(one) == http::origin(other)
 }
 
 /// The digest of what a reference names. Where both are written, the tag must name the digest.
@@ -221,5 +220,29 @@ async fn plan(
         Applied::Unchanged => Ok(Outcome::Unchanged),
         Applied::Superseded { found, .. } => Ok(Outcome::Superseded { app: None, found: found.to_string(), wanted }),
         Applied::ReadsMoved { .. } => Err(Error::GuardedLedger),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::are_one;
+
+    #[test]
+    fn names_of_one_registry_are_known() {
+        for (one, other, expected) in [
+            ("registry.example", "REGISTRY.example:443", true),
+            ("registry.example", "registry.example:5000", false),
+            ("registry.example", "other.example", false),
+            ("127.0.0.1:5000", "localhost:5000", true),
+            ("127.0.0.1:5000", "127.0.0.1:5001", false),
+            ("docker.io", "index.docker.io", true),
+            ("docker.io", "registry-1.docker.io:443", true),
+            ("index.docker.io", "registry-1.docker.io", true),
+            ("docker.io", "docker.io:5000", false),
+            ("docker.io", "auth.docker.io", false),
+        ] {
+            assert_eq!(are_one(&one.parse().unwrap(), &other.parse().unwrap()), expected, "{one} {other}");
+            assert_eq!(are_one(&other.parse().unwrap(), &one.parse().unwrap()), expected, "{other} {one}");
+        }
     }
 }

@@ -24,6 +24,7 @@ use release::{Authority, Digest, Repository, Tag};
 use secrecy::SecretString;
 use tokio::sync::Semaphore;
 
+pub use self::hosts::origin;
 use self::{given::Given, learnt::Learnt, push::Listed, token::Tokens};
 use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule};
 

@@ -3,8 +3,9 @@
 use guarded_http::Origin;
 use release::Authority;
 
-/// Where a registry is spoken to: Docker Hub under another name than the one that its images have.
-pub(super) fn origin(registry: &Authority) -> Origin {
+/// The server that is spoken to for a registry: for Docker Hub one of another name than its images have.
+#[must_use]
+pub fn origin(registry: &Authority) -> Origin {
     let hub = is_hub(registry).then(|| "https://registry-1.docker.io".parse().ok()).flatten();
     hub.unwrap_or_else(|| Origin::for_registry(registry))
 }
