@@ -52,6 +52,17 @@ impl Mover<'_> {
         Ok(moved)
     }
 
+    /// Sends a blob that the destination may only claim to have.
+    pub(crate) async fn insist(&self, blob: &Descriptor) -> Result<Moved, CopyError> {
+        let mut moved = self.send(blob, false).await?;
+        if moved == Moved::Present {
+            // Now it has claimed the blob to the face of who puts it, and is sent it in full.
+            moved = self.send(blob, false).await?;
+        }
+        self.observer.stored(&blob.digest);
+        Ok(moved)
+    }
+
     /// Offers a blob to the destination, and reads it from the source where it is wanted.
     ///
     /// Wrong bytes are read once more, cleanly; wrong again, they are an error.

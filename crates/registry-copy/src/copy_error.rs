@@ -28,6 +28,21 @@ pub enum CopyError {
         /// The manifest.
         digest: Digest,
     },
+    /// The destination refuses a manifest for want of a layer that is not copied.
+    #[error(
+        "the destination refuses the manifest for want of {layer}, a non-distributable layer, which stays where it is: \
+         this registry takes no manifest with layers that it does not hold"
+    )]
+    ForeignWanted {
+        /// The layer.
+        layer: Digest,
+    },
+    /// The destination refuses a manifest for want of something that the manifest does not list.
+    #[error("the destination refuses the manifest for want of {part}, which is no part of it")]
+    StrangerWanted {
+        /// What it names.
+        part: Digest,
+    },
     /// The destination has a referrer, but does not list it, so that nobody finds it.
     #[error("the destination took {referrer}, but does not list it among the referrers of {subject}")]
     Unlisted {
@@ -72,7 +87,12 @@ impl CopyError {
         match self {
             Self::Source(error) | Self::Destination(error) => error.is_retryable(),
             Self::Deadline => true,
-            Self::ReadBack { .. } | Self::Lost { .. } | Self::Unlisted { .. } | Self::Graph(_) => false,
+            Self::ReadBack { .. }
+            | Self::Lost { .. }
+            | Self::ForeignWanted { .. }
+            | Self::StrangerWanted { .. }
+            | Self::Unlisted { .. }
+            | Self::Graph(_) => false,
         }
     }
 
@@ -83,7 +103,7 @@ impl CopyError {
             Self::Source(error) | Self::Destination(error) => error.is_integrity(),
             Self::ReadBack { .. } | Self::Lost { .. } | Self::Unlisted { .. } => true,
             Self::Graph(error) => matches!(error, GraphError::TwoSizes(_)),
-            Self::Deadline => false,
+            Self::ForeignWanted { .. } | Self::StrangerWanted { .. } | Self::Deadline => false,
         }
     }
 }

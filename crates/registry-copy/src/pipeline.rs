@@ -121,11 +121,15 @@ impl<'a> Pipeline<'a> {
                     self.busy -= 1;
                     self.busy_large -= usize::from(blob.size > LARGE);
                     self.wanted = moved == Moved::Copied;
+                    if self.wanted {
+                        self.putter.stored(blob.digest);
+                    }
                     self.count(&blob, moved);
                     self.release(blob.digest);
                 }
                 Some(Event::Stored(digest)) => {
                     self.busy -= 1;
+                    self.putter.stored(digest);
                     self.release(digest);
                 }
             }

@@ -9,7 +9,7 @@ use futures_util::{FutureExt, future::BoxFuture};
 use release::{Digest, Tag};
 
 use crate::{
-    CopyError, Manifest, Put, RegistryError,
+    CopyError, Descriptor, Manifest, Put, RegistryError,
     blob::{Moved, Mover},
     retry::Backoff,
     side::Stored,
@@ -20,7 +20,17 @@ pub(crate) const LOOKS: usize = 5;
 
 pub(crate) struct Putter<'a> {
     mover: Mover<'a>,
-    supplied: Mutex<Supplied>,
+    given: Mutex<Given>,
+}
+
+/// What the destination was given in this copy.
+#[derive(Default)]
+struct Given {
+    /// Parts that were stored, not only claimed to be there.
+    stored: BTreeSet<Digest>,
+    /// Parts that were supplied because a put named them.
+    named: BTreeSet<Digest>,
+    supplied: Supplied,
 }
 
 /// Parts that were moved because a put was refused for want of them.
@@ -33,25 +43,44 @@ pub(crate) struct Supplied {
 
 impl<'a> Putter<'a> {
     pub(crate) fn new(mover: Mover<'a>) -> Self {
-        Self { mover, supplied: Mutex::default() }
+        Self { mover, given: Mutex::default() }
+    }
+
+    /// Notes that a part was stored, so that it cannot be what a manifest is refused for want of.
+    pub(crate) fn stored(&self, part: Digest) {
+        self.lock().stored.insert(part);
     }
 
     /// Stores a manifest, and with it each part that the destination says it lacks, whatever it said of it before.
     ///
-    /// A part is supplied once in a copy. Where that does not help, the put is repeated until the deadline: some
-    /// registries refuse for a moment what another client stores at the same time.
+    /// A part that is named is supplied once in a copy. Where that does not help, the put is repeated until the
+    /// deadline: some registries refuse for a moment what another client stores at the same time. A destination that
+    /// names no part is sent once all that this copy did not store.
     pub(crate) async fn put(&self, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, CopyError> {
         let to = self.mover.to;
         let mut backoff = Backoff::until(to.deadline);
+        let (mut looks, mut all_sent) = (0, false);
         loop {
-            let part = match to.put(manifest, tag).await? {
+            let lack = match to.put(manifest, tag).await? {
                 Stored::Yes(put) => return Ok(put),
                 Stored::Lacks(part) => part,
             };
-            let missing = RegistryError::PartMissing { repository: to.repository.clone(), part };
-            let missing = CopyError::Destination(missing);
-            if !self.supply(manifest, part, &missing).await? && !backoff.wait().await {
-                return Err(missing);
+            let refused = self.refused(manifest, lack);
+            looks += 1;
+            let Some(part) = lack else {
+                if all_sent || !self.supply(manifest, self.not_stored(manifest), &refused).await? {
+                    return Err(refused);
+                }
+                all_sent = true;
+                continue;
+            };
+            let first = self.lock().named.insert(part);
+            if first && self.supply(manifest, BTreeSet::from([part]), &refused).await? {
+                continue;
+            }
+            let is_hopeless = !refused.is_retryable() && looks >= LOOKS;
+            if is_hopeless || !backoff.wait().await {
+                return Err(refused);
             }
         }
     }
@@ -77,7 +106,7 @@ impl<'a> Putter<'a> {
     }
 
     pub(crate) fn into_supplied(self) -> Supplied {
-        self.supplied.into_inner().unwrap_or_else(PoisonError::into_inner)
+        self.given.into_inner().unwrap_or_else(PoisonError::into_inner).supplied
     }
 
     async fn look<Look>(&self, is_there: impl Fn() -> Look + Send) -> Result<bool, CopyError>
@@ -96,39 +125,61 @@ impl<'a> Putter<'a> {
         Ok(false)
     }
 
-    /// Moves a part of `manifest`; `false` when that was done before.
+    /// Why a manifest is refused, as the part tells that the destination names.
+    fn refused(&self, manifest: &Manifest, part: Option<Digest>) -> CopyError {
+        let repository = self.mover.to.repository.clone();
+        let Some(part) = part else { return CopyError::Destination(RegistryError::PartsMissing { repository }) };
+        let is_it = |of: &&Descriptor| of.digest == part;
+        let mut named = manifest.blobs().iter().chain(manifest.children()).filter(is_it);
+        match named.next() {
+            None => CopyError::StrangerWanted { part },
+            Some(layer) if layer.is_foreign() && named.all(Descriptor::is_foreign) => {
+                CopyError::ForeignWanted { layer: part }
+            }
+            Some(_) => CopyError::Destination(RegistryError::PartMissing { repository, part }),
+        }
+    }
+
+    /// The parts of a manifest that the destination may only claim to have.
+    fn not_stored(&self, manifest: &Manifest) -> BTreeSet<Digest> {
+        let stored = &self.lock().stored;
+        let parts = manifest.blobs().iter().chain(manifest.children()).map(|part| part.digest);
+        parts.filter(|part| !stored.contains(part)).collect()
+    }
+
+    /// Moves these parts of `manifest`; `false` where there is none that could be.
     fn supply<'b>(
         &'b self,
         manifest: &'b Manifest,
-        part: Digest,
+        parts: BTreeSet<Digest>,
         because: &'b CopyError,
     ) -> BoxFuture<'b, Result<bool, CopyError>> {
         // Boxed, for a child may lack parts in its turn.
         async move {
-            if let Some(blob) = manifest.blobs().iter().find(|blob| blob.digest == part && !blob.is_foreign()) {
-                if self.lock().blobs.insert(part, blob.size).is_some() {
-                    return Ok(false);
+            let mut supplied = false;
+            for blob in manifest.blobs().iter().filter(|blob| parts.contains(&blob.digest) && !blob.is_foreign()) {
+                self.mover.observer.restarted(&blob.digest, because);
+                if self.mover.insist(blob).await? == Moved::Copied {
+                    let mut given = self.lock();
+                    given.stored.insert(blob.digest);
+                    given.supplied.blobs.insert(blob.digest, blob.size);
                 }
-                self.mover.observer.restarted(&part, because);
-                if self.mover.obtain(blob, false).await? == Moved::Present {
-                    // Now it has claimed the blob to the face of who puts it, and is sent it in full.
-                    self.mover.obtain(blob, false).await?;
-                }
-            } else if manifest.children().iter().any(|child| child.digest == part) {
-                if !self.lock().manifests.insert(part) {
-                    return Ok(false);
-                }
-                let child = self.mover.from.existing_manifest(part).await?;
-                self.put_untagged(&child).await?;
-            } else {
-                return Ok(false);
+                supplied = true;
             }
-            Ok(true)
+            for child in manifest.children().iter().filter(|child| parts.contains(&child.digest)) {
+                let child = self.mover.from.existing_manifest(child.digest).await?;
+                self.put_untagged(&child).await?;
+                let mut given = self.lock();
+                given.stored.insert(child.digest());
+                given.supplied.manifests.insert(child.digest());
+                supplied = true;
+            }
+            Ok(supplied)
         }
         .boxed()
     }
 
-    fn lock(&self) -> MutexGuard<'_, Supplied> {
-        self.supplied.lock().unwrap_or_else(PoisonError::into_inner)
+    fn lock(&self) -> MutexGuard<'_, Given> {
+        self.given.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

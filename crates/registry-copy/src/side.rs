@@ -52,7 +52,8 @@ impl<'a> Side<'a> {
         self.call(|| async {
             match self.registry.put(self.repository, manifest, tag).await {
                 Ok(put) => Ok(Stored::Yes(put)),
-                Err(RegistryError::PartMissing { part, .. }) => Ok(Stored::Lacks(part)),
+                Err(RegistryError::PartMissing { part, .. }) => Ok(Stored::Lacks(Some(part))),
+                Err(RegistryError::PartsMissing { .. }) => Ok(Stored::Lacks(None)),
                 Err(error) => Err(error),
             }
         })
@@ -83,8 +84,8 @@ impl<'a> Side<'a> {
 /// What came of a put.
 pub(crate) enum Stored {
     Yes(Put),
-    /// Nothing, for this part is not there.
-    Lacks(Digest),
+    /// Nothing, for a part is not there; this one, where it is named.
+    Lacks(Option<Digest>),
 }
 
 /// No backend is trusted to have compared the bytes with the digest that was asked for.

@@ -12,8 +12,8 @@ use futures_util::StreamExt;
 use guarded_http::{Client, Credentials, Limits, Method};
 use issuer::Issuer;
 use registry_copy::{
-    CopyError, Destination, Options, Outcome, Registry, RegistryError, Source, conformance, copy, http::HttpRegistry,
-    verify,
+    CopyError, Destination, Manifest, Options, Outcome, Registry, RegistryError, Source, conformance, copy,
+    http::HttpRegistry, verify,
 };
 use release::{Digest, Repository};
 use tempfile::TempDir;
@@ -246,6 +246,38 @@ async fn an_image_goes_from_one_docker_registry_to_another_once() {
     let other = Corpus::of(&Tree::Image(vec!["other".into()]));
     other.store(&from, &repository()).await;
     assert_eq!(copied(&from, other.root, &to).await.unwrap(), Outcome::TagHeld { by: corpus.root });
+}
+
+/// It takes no manifest with a layer that it does not hold, whatever kind of layer that is.
+#[tokio::test]
+async fn a_foreign_layer_that_docker_registry_wants_is_named_soon() {
+    let process = Process::start(Admits::Everybody).await;
+    let to = process.registry(&Credentials::Anonymous);
+    for (own, kind) in [
+        (
+            "application/vnd.docker.distribution.manifest.v2+json",
+            "application/vnd.docker.image.rootfs.foreign.diff.tar",
+        ),
+        (crate::corpus::IMAGE, "application/vnd.oci.image.layer.nondistributable.v1.tar"),
+    ] {
+        let (config, layer) = (describe(LAYER, b"{}"), describe(kind, b"windows"));
+        let document = format!(
+            r#"{{"schemaVersion":2,"mediaType":"{own}","config":{},"layers":[{}]}}"#,
+            crate::corpus::json(&config),
+            crate::corpus::json(&layer)
+        );
+        let manifest = Manifest::parse(None, document.into()).unwrap();
+        let from = crate::corpus::registry();
+        crate::corpus::store_blob(&from, &config, b"{}").await;
+        from.put(&repository(), &manifest, None).await.unwrap();
+        let source = Source { registry: &from, repository: repository(), digest: manifest.digest() };
+        let destination = Destination { registry: &to, repository: repository(), tag: tag() };
+        let options = Options { referrers: false, ..Options::until(limits().deadline) };
+        let error = copy(&source, &destination, &options, &()).await.unwrap_err();
+        assert!(matches!(error, CopyError::ForeignWanted { layer: named } if named == layer.digest), "{error:?}");
+        assert!(!error.is_retryable());
+        assert_eq!(to.resolve(&repository(), &tag()).await.unwrap(), None);
+    }
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

@@ -33,6 +33,17 @@ pub(crate) enum Lie {
     ShowsManifestsOf(InMemory),
     /// Refuses every manifest for want of this part.
     NeverFinds(Digest),
+    /// Does not say which part it lacks, and this.
+    NamesNone(Box<Lie>),
+}
+
+impl Liar {
+    fn lie(&self) -> &Lie {
+        match &self.lie {
+            Lie::NamesNone(lie) => lie,
+            lie => lie,
+        }
+    }
 }
 
 #[async_trait]
@@ -50,14 +61,14 @@ impl Registry for Liar {
     }
 
     async fn missing(&self, repository: &Repository, blobs: &[Descriptor]) -> Result<Vec<Digest>, RegistryError> {
-        match self.lie {
+        match self.lie() {
             Lie::ClaimsBlobs(_) => Ok(Vec::new()),
             _ => self.inner.missing(repository, blobs).await,
         }
     }
 
     async fn manifest(&self, repository: &Repository, digest: &Digest) -> Result<Option<Manifest>, RegistryError> {
-        match &self.lie {
+        match self.lie() {
             Lie::ShowsManifestsOf(other) => other.manifest(repository, digest).await,
             _ => self.inner.manifest(repository, digest).await,
         }
@@ -65,7 +76,7 @@ impl Registry for Liar {
 
     async fn blob(&self, repository: &Repository, blob: &Descriptor) -> Result<Chunks, RegistryError> {
         let chunks = self.inner.blob(repository, blob).await?;
-        match self.lie {
+        match self.lie() {
             Lie::FallsSilent => {
                 let first = chunks.take(1).map(|chunk| chunk.map(|bytes| bytes.slice(..1)));
                 Ok(first.chain(stream::once(pending())).boxed())
@@ -79,7 +90,7 @@ impl Registry for Liar {
     }
 
     async fn put_blob(&self, repository: &Repository, blob: &Descriptor, bytes: Chunks) -> Result<(), RegistryError> {
-        if let Lie::ClaimsBlobs(offered) = &self.lie
+        if let Lie::ClaimsBlobs(offered) = self.lie()
             && offered.lock().unwrap().insert(blob.digest)
         {
             return Ok(());
@@ -88,11 +99,18 @@ impl Registry for Liar {
     }
 
     async fn put(&self, repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, RegistryError> {
-        if let Lie::NeverFinds(part) = self.lie {
-            return Err(RegistryError::PartMissing { repository: repository.clone(), part });
+        let tag = tag.filter(|_| !matches!(self.lie(), Lie::ForgetsTags));
+        let repository = repository.clone();
+        let put = match *self.lie() {
+            Lie::NeverFinds(part) => Err(RegistryError::PartMissing { repository: repository.clone(), part }),
+            _ => self.inner.put(&repository, manifest, tag).await,
+        };
+        match put {
+            Err(RegistryError::PartMissing { .. }) if matches!(self.lie, Lie::NamesNone(_)) => {
+                Err(RegistryError::PartsMissing { repository })
+            }
+            put => put,
         }
-        let tag = tag.filter(|_| !matches!(self.lie, Lie::ForgetsTags));
-        self.inner.put(repository, manifest, tag).await
     }
 
     async fn mount(&self, _: &Repository, _: &Repository, _: &Descriptor) -> Result<bool, RegistryError> {
@@ -100,7 +118,7 @@ impl Registry for Liar {
     }
 
     async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError> {
-        match &self.lie {
+        match self.lie() {
             Lie::ListsReferrer(stranger) => Ok(vec![stranger.clone()]),
             Lie::ListsNone => Ok(Vec::new()),
             _ => self.inner.referrers(repository, digest).await,

@@ -3,13 +3,13 @@
 use std::{collections::BTreeSet, sync::Mutex};
 
 use registry_copy::{
-    CopyError, Outcome, RegistryError,
+    CopyError, Options, Outcome, RegistryError,
     faults::{Faulty, Method},
     verify,
 };
 
 use crate::{
-    behaviour::{copied, run, run_thorough, source_of},
+    behaviour::{copied, in_a_minute, run, run_as, run_thorough, source_of},
     corpus::{Corpus, image, platforms, registry, repository},
     liars::{Liar, Lie},
 };
@@ -63,10 +63,54 @@ async fn what_is_no_part_is_not_supplied() {
     stranger.store(&from, &repository()).await;
     for part in [stranger.root, stranger.blob_digests()[0]] {
         let inner = registry();
-        let to = Liar { inner: inner.clone(), lie: Lie::NeverFinds(part) };
-        let outcome = run(&from, corpus.root, &to).await;
-        assert!(matches!(outcome, Err(CopyError::Destination(RegistryError::PartMissing { .. }))), "{outcome:?}");
+        let to = Faulty::new(Liar { inner: inner.clone(), lie: Lie::NeverFinds(part) }, |_| None);
+        let error = run(&from, corpus.root, &to).await.unwrap_err();
+        assert!(matches!(error, CopyError::StrangerWanted { part: named } if named == part), "{error:?}");
+        assert!(!error.is_retryable());
+        assert_eq!(to.calls().iter().filter(|call| call.method == Method::Put).count(), 5);
         assert!(inner.digests(&repository()).iter().all(|digest| corpus.closure.contains(digest)));
+    }
+}
+
+#[tokio::test]
+async fn a_destination_that_does_not_say_what_it_lacks_is_sent_all_that_it_claims() {
+    let corpus = Corpus::of(&platforms());
+    let from = source_of(&corpus).await;
+    let (files, blobs) = (corpus.files(), corpus.blob_digests());
+    let bytes: usize = files.iter().filter(|(digest, _)| blobs.contains(digest)).map(|file| file.1.len()).sum();
+    for (bulk, thorough) in [(false, false), (false, true), (true, false)] {
+        let inner = if bulk { registry().answering_in_bulk() } else { registry() };
+        let to = Liar { inner: inner.clone(), lie: Lie::NamesNone(Box::new(Lie::ClaimsBlobs(Mutex::default()))) };
+        let transfer = copied(run_as(&from, corpus.root, &to, &Options { thorough, ..in_a_minute() }).await.unwrap());
+        verify(&inner, &repository(), &corpus.root).await.unwrap();
+        assert_eq!((transfer.blobs.copied, transfer.blobs.present), (blobs.len() as u64, 0));
+        assert_eq!((transfer.manifests, transfer.bytes), (4, bytes as u64));
+    }
+
+    let inner = registry();
+    let to = Liar { inner: inner.clone(), lie: Lie::NamesNone(Box::new(Lie::ShowsManifestsOf(from.clone()))) };
+    assert_eq!(copied(run(&from, corpus.root, &to).await.unwrap()).manifests, 4);
+    verify(&inner, &repository(), &corpus.root).await.unwrap();
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_helps_against_no_unnamed_lack_is_done_once() {
+    let corpus = Corpus::of(&image(&["layer"]));
+    let from = source_of(&corpus).await;
+    let part = corpus.blob_digests()[0];
+    for (there, offers, puts) in [(false, corpus.blob_digests().len(), 1), (true, 3 * corpus.blob_digests().len(), 2)] {
+        let inner = registry();
+        if there {
+            corpus.store(&inner, &repository()).await;
+            inner.remove(&repository(), &corpus.root);
+        }
+        let lie = Lie::NamesNone(Box::new(Lie::NeverFinds(part)));
+        let to = Faulty::new(Liar { inner, lie }, |_| None);
+        let error = run(&from, corpus.root, &to).await.unwrap_err();
+        let is_it = matches!(error, CopyError::Destination(RegistryError::PartsMissing { .. }));
+        assert!(is_it && !error.is_retryable(), "{error:?}");
+        let count = |method| to.calls().iter().filter(|call| call.method == method).count();
+        assert_eq!((count(Method::PutBlob), count(Method::Put)), (offers, puts));
     }
 }
 
