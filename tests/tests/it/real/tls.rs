@@ -107,6 +107,10 @@ async fn a_wrong_password_copies_nothing() {
     machine.push(&source).await;
     let ran = machine.run(&format!("copy-artifact {source} {}/mirror/app:1", to.authority())).await;
     assert_eq!(ran.code, 1, "{ran:?}");
-    assert!(ran.stderr.contains("does not accept the credentials") && ran.stderr.contains(&from.authority()), "{}", ran.stderr);
+    assert!(
+        ran.stderr.contains("does not accept the credentials") && ran.stderr.contains(&from.authority()),
+        "{}",
+        ran.stderr
+    );
     assert!(!ran.stderr.contains("barley") && to.is_empty(), "{}", ran.stderr);
 }
