@@ -34,14 +34,12 @@ pub enum RegistryError {
         digest: Digest,
     },
     /// The registry tells of a manifest, and does not give it out.
-    #[error(
-        "{repository} has the manifest {digest}, but does not give it out: it may be archived, so restore it first"
-    )]
+    #[error("{repository} has the manifest {image}, but does not give it out: it may be archived, so restore it first")]
     Archived {
         /// Where it was looked for.
         repository: Repository,
-        /// The manifest.
-        digest: Digest,
+        /// Its tag or digest, as it was asked for.
+        image: String,
     },
     /// A blob that must be there is not.
     #[error("there is no blob {digest} in {repository}")]
@@ -87,6 +85,12 @@ pub enum RegistryError {
     PartsMissing {
         /// The repository.
         repository: Repository,
+    },
+    /// The registry has no referrers API, and lists that clients keep under tags do not count.
+    #[error("{at} has no referrers API, so it has no list of what belongs to an image that could be trusted")]
+    NoReferrersApi {
+        /// The registry and repository.
+        at: String,
     },
     /// The bytes that were to be stored ended with an error of their source.
     #[error("the bytes to be stored broke off")]

@@ -74,7 +74,7 @@ impl HttpRegistry {
         authorize: Arc<dyn Authorize>,
         limits: Limits,
     ) -> Result<Self, RegistryError> {
-        let client = Client::authorized_by(hosts::origin(authority), authorize, limits)?;
+        let client = Client::authorized_by(origin(authority), authorize, limits)?;
         let learnt = Learnt::default();
         if hosts::is_ecr(authority) {
             // What ECR lacks is known before, and what an offer means there is not.
@@ -103,7 +103,8 @@ impl HttpRegistry {
     }
 
     /// Neither reads nor writes `sha256-<hex>` tags, under which clients keep lists of referrers where a registry has no
-    /// referrers API: anybody who may write a tag could say there what belongs to an image.
+    /// referrers API: anybody who may write a tag could say there what belongs to an image. Such a registry answers
+    /// [`RegistryError::NoReferrersApi`] then.
     #[must_use]
     pub fn without_referrers_tag(mut self) -> Self {
         self.referrers_tag = false;

@@ -6,7 +6,7 @@ use std::{
     },
 };
 
-use release::{Digest, Repository};
+use release::{Digest, Repository, Tag};
 
 /// What a registry has shown of itself to one client.
 #[derive(Debug, Default)]
@@ -14,6 +14,7 @@ pub(super) struct Learnt {
     refuses_offers: AtomicBool,
     wants_chunks: AtomicBool,
     parts: Mutex<BTreeMap<(Repository, Digest), Part>>,
+    free: Mutex<BTreeSet<(Repository, Tag)>>,
     renewed_for: Mutex<BTreeSet<(Repository, Digest)>>,
 }
 
@@ -62,11 +63,24 @@ impl Learnt {
         self.parts().iter().any(|((of, _), part)| of == repository && *part == Part::Stored)
     }
 
+    /// Whether a tag was once seen to be neither there nor archived.
+    pub(super) fn is_free(&self, repository: &Repository, tag: &Tag) -> bool {
+        self.free_tags().contains(&(repository.clone(), tag.clone()))
+    }
+
+    pub(super) fn free(&self, repository: &Repository, tag: &Tag) {
+        self.free_tags().insert((repository.clone(), tag.clone()));
+    }
+
     /// Notes whether an upload of a blob ended because the credentials were renewed; returns whether the one before did.
     pub(super) fn renewal(&self, repository: &Repository, blob: Digest, renewed: bool) -> bool {
         let upload = (repository.clone(), blob);
         let mut renewed_for = self.renewed_for.lock().unwrap_or_else(PoisonError::into_inner);
         if renewed { !renewed_for.insert(upload) } else { renewed_for.remove(&upload) }
+    }
+
+    fn free_tags(&self) -> MutexGuard<'_, BTreeSet<(Repository, Tag)>> {
+        self.free.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn parts(&self) -> MutexGuard<'_, BTreeMap<(Repository, Digest), Part>> {

@@ -1,3 +1,5 @@
+use std::fmt;
+
 use release::{Digest, Repository, Tag};
 
 /// What names a manifest in a path.
@@ -13,12 +15,18 @@ pub(super) enum Reference<'a> {
     Referrers(&'a Digest),
 }
 
-pub(super) fn manifest(repository: &Repository, reference: Reference<'_>) -> String {
-    match reference {
-        Reference::Tag(tag) => format!("/v2/{repository}/manifests/{tag}"),
-        Reference::Digest(digest) => format!("/v2/{repository}/manifests/{digest}"),
-        Reference::Referrers(digest) => format!("/v2/{repository}/manifests/sha256-{}", digest.hex()),
+impl fmt::Display for Reference<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Tag(tag) => write!(f, "{tag}"),
+            Self::Digest(digest) => write!(f, "{digest}"),
+            Self::Referrers(digest) => write!(f, "sha256-{}", digest.hex()),
+        }
     }
+}
+
+pub(super) fn manifest(repository: &Repository, reference: Reference<'_>) -> String {
+    format!("/v2/{repository}/manifests/{reference}")
 }
 
 pub(super) fn blob(repository: &Repository, digest: &Digest) -> String {

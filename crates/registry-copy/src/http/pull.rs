@@ -20,6 +20,10 @@ impl HttpRegistry {
         tag: &Tag,
     ) -> Result<Option<Digest>, RegistryError> {
         let Some((digest, response)) = self.get_manifest(repository, Reference::Tag(tag)).await? else {
+            if !self.learnt.is_free(repository, tag) {
+                self.not_archived(repository, Reference::Tag(tag)).await?;
+                self.learnt.free(repository, tag);
+            }
             return Ok(None);
         };
         self.given.keep(repository, digest, response);
@@ -36,7 +40,11 @@ impl HttpRegistry {
             None => self.get_manifest(repository, Reference::Digest(digest)).await?,
         };
         let Some((found, response)) = found else {
-            return self.not_archived(repository, digest).await.map(|()| None);
+            // What this client has stored and does not see yet is no surprise.
+            if !self.learnt.was_stored(repository, *digest) {
+                self.not_archived(repository, Reference::Digest(digest)).await?;
+            }
+            return Ok(None);
         };
         if found != *digest {
             return Err(RegistryError::DigestMismatch { what: "the manifest", expected: *digest, found });
@@ -45,19 +53,17 @@ impl HttpRegistry {
         Ok(Some(manifest))
     }
 
-    /// Makes sure that a manifest which is not given out is not there: ECR still tells of one that is archived. Where
-    /// this client has stored something, what it lacks is no surprise, and nothing is asked.
-    async fn not_archived(&self, repository: &Repository, digest: &Digest) -> Result<(), RegistryError> {
-        if self.learnt.knows(repository) {
-            return Ok(());
-        }
-        let path = paths::manifest(repository, Reference::Digest(digest));
-        let request = self.reading(repository, Method::HEAD, &path)?;
-        match request.header(header::ACCEPT, &Manifest::MEDIA_TYPES.join(", ")).send(0).await {
-            Ok(response) if response.status() == StatusCode::OK => {
-                Err(RegistryError::Archived { repository: repository.clone(), digest: *digest })
+    /// Makes sure that a manifest which is not given out is not there: ECR still tells of one that is archived, and its
+    /// tag is not free.
+    async fn not_archived(&self, repository: &Repository, reference: Reference<'_>) -> Result<(), RegistryError> {
+        let request = self.reading(repository, Method::HEAD, &paths::manifest(repository, reference))?;
+        let response = request.header(header::ACCEPT, &Manifest::MEDIA_TYPES.join(", ")).send(0).await?;
+        match response.status() {
+            StatusCode::NOT_FOUND => Ok(()),
+            StatusCode::OK => {
+                Err(RegistryError::Archived { repository: repository.clone(), image: reference.to_string() })
             }
-            _ => Ok(()),
+            _ => Err(self.refusal(repository, response)),
         }
     }
 

@@ -220,19 +220,20 @@ async fn the_tag_decides_what_became_of_a_put() {
     let (outcome, asked) = put(Some(&theirs), created, None).await;
     assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Held(theirs.digest()), "GET"));
     let (outcome, asked) = put(None, created, None).await;
-    assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET PUT"));
+    assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET HEAD PUT"));
 
     for fault in [lost, half, broken, refused, redirected] {
         let (outcome, asked) = put(None, fault, Some(&ours)).await;
-        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET PUT GET"));
+        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET HEAD PUT GET"));
         let (outcome, asked) = put(None, fault, Some(&theirs)).await;
-        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Held(theirs.digest()), "GET PUT GET"));
+        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Held(theirs.digest()), "GET HEAD PUT GET"));
     }
     for temporary in [lost, half, broken] {
         let (outcome, asked) = put(None, temporary, None).await;
-        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET PUT GET PUT"));
+        assert_eq!((outcome.unwrap(), asked.join(" ").as_str()), (Put::Stored, "GET HEAD PUT GET PUT"));
     }
-    for (final_answer, asked_for) in [(refused as fn() -> Answer, "GET PUT GET"), (redirected, "GET PUT GET")] {
+    for (final_answer, asked_for) in [(refused as fn() -> Answer, "GET HEAD PUT GET"), (redirected, "GET HEAD PUT GET")]
+    {
         let (outcome, asked) = put(None, final_answer, None).await;
         let error = outcome.unwrap_err();
         assert!(!error.is_retryable(), "{error}");

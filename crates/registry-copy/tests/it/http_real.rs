@@ -248,6 +248,42 @@ async fn an_image_goes_from_one_docker_registry_to_another_once() {
     assert_eq!(copied(&from, other.root, &to).await.unwrap(), Outcome::TagHeld { by: corpus.root });
 }
 
+#[tokio::test]
+async fn an_image_that_refers_to_another_is_listed_at_docker_registry_or_not_tagged() {
+    let process = Process::start(Admits::Everybody).await;
+    let from = crate::corpus::registry();
+    let subject = Corpus::of(&Tree::Image(vec!["layer".into()])).root_descriptor();
+    let signature = Corpus::referrer(&subject, "a signature");
+    signature.store(&from, &repository()).await;
+    let source = Source { registry: &from, repository: repository(), digest: signature.root };
+    let options = Options::until(limits().deadline);
+    let guarded = || process.registry(&Credentials::Anonymous).without_referrers_tag();
+    for _ in 0..2 {
+        let to = guarded();
+        let destination = Destination { registry: &to, repository: repository(), tag: tag() };
+        let error = copy(&source, &destination, &options, &()).await.unwrap_err();
+        assert!(matches!(error, CopyError::Destination(RegistryError::NoReferrersApi { .. })), "{error:?}");
+        assert_eq!(to.resolve(&repository(), &tag()).await.unwrap(), None);
+    }
+
+    // Tagged by somebody who did not list it.
+    let to = process.registry(&Credentials::Anonymous);
+    let manifest = from.manifest(&repository(), &signature.root).await.unwrap().unwrap();
+    for (_, bytes) in signature.files() {
+        let blob = describe(LAYER, &bytes);
+        to.put_blob(&repository(), &blob, futures_util::stream::iter([Ok(bytes)]).boxed()).await.unwrap();
+    }
+    guarded().put(&repository(), &manifest, Some(&tag())).await.unwrap_err();
+    assert_eq!(to.resolve(&repository(), &tag()).await.unwrap(), Some(signature.root));
+    let destination = Destination { registry: &to, repository: repository(), tag: tag() };
+    for manifests in [1, 0] {
+        let outcome = copy(&source, &destination, &options, &()).await.unwrap();
+        assert!(matches!(&outcome, Outcome::AlreadyPresent(t) if t.manifests == manifests), "{outcome:?}");
+        let listed = to.referrers(&repository(), &subject.digest).await.unwrap();
+        assert_eq!(listed.iter().map(|found| found.digest).collect::<Vec<_>>(), [signature.root]);
+    }
+}
+
 /// It takes no manifest with a layer that it does not hold, whatever kind of layer that is.
 #[tokio::test]
 async fn a_foreign_layer_that_docker_registry_wants_is_named_soon() {
@@ -318,7 +354,7 @@ async fn a_copy_asks_for_little() {
         corpus.store(&store, &repository()).await;
     }
     // The best of other tools ask the destination 185 times for sixty new layers, and 50 times for such an index.
-    for (root, tag, most) in [(sixty.root, "48213", [126, 1]), (index.root, "48214", [43, 5])] {
+    for (root, tag, most) in [(sixty.root, "48213", [127, 1]), (index.root, "48214", [44, 5])] {
         for most in most {
             let (from, to) = (first.registry(&Credentials::Anonymous), second.registry(&Credentials::Anonymous));
             let source = Source { registry: &from, repository: repository(), digest: root };

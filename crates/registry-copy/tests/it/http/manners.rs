@@ -153,20 +153,56 @@ async fn a_part_that_was_just_stored_may_take_a_moment_to_be_seen() {
     assert_eq!(methods(&server), "HEAD POST PUT HEAD HEAD");
 }
 
+/// A registry without the image, and with this answer to HEAD; it takes what is put.
+async fn not_giving(head: fn() -> Answer) -> Server {
+    Server::start(move |_, request| match request.split(' ').next() {
+        Some("HEAD") => head(),
+        Some("POST") => reply("202 Accepted", &[("Location", "/session")], b""),
+        Some("PUT") => reply("201 Created", &[], b""),
+        _ => not_found(),
+    })
+    .await
+}
+
 #[tokio::test]
 async fn an_archived_image_is_said_to_be_archived() {
     let manifest = image("x");
-    let (bytes, size) = (manifest.clone(), manifest.bytes().len());
-    let server = Server::start(move |_, request| match request.split(' ').next() {
-        Some("HEAD") => Answer::Bytes(super::head("200 OK", &[("Content-Type", IMAGE)], size)),
-        _ => not_found(),
-    })
-    .await;
-    let error = registry(&server).manifest(&repository(), &bytes.digest()).await.unwrap_err();
-    assert!(matches!(error, RegistryError::Archived { .. }) && !error.is_retryable(), "{error}");
-    assert!(error.to_string().contains("restore"), "{error}");
-    let gone = Server::start(|_, _| not_found()).await;
-    assert_eq!(registry(&gone).manifest(&repository(), &manifest.digest()).await.unwrap(), None);
+    let server = not_giving(|| Answer::Bytes(super::head("200 OK", &[("Content-Type", IMAGE)], 300))).await;
+    let registry = registry(&server);
+    let (stored, bytes) = blob("content");
+    registry.put_blob(&repository(), &stored, bytes).await.unwrap();
+    let errors = [
+        (registry.manifest(&repository(), &manifest.digest()).await.unwrap_err(), manifest.digest().to_string()),
+        (registry.resolve(&repository(), &tag()).await.unwrap_err(), tag().to_string()),
+        // The registry would move the tag.
+        (registry.put(&repository(), &manifest, Some(&tag())).await.unwrap_err(), tag().to_string()),
+    ];
+    for (error, asked_for) in errors {
+        assert!(matches!(&error, RegistryError::Archived { image, .. } if *image == asked_for), "{error}");
+        assert!(!error.is_retryable() && error.to_string().contains("restore"), "{error}");
+    }
+    assert_eq!(methods(&server), "POST PUT GET HEAD GET HEAD GET HEAD");
+}
+
+#[tokio::test]
+async fn only_404_says_that_nothing_is_archived() {
+    let manifest = image("x");
+    let refused = not_giving(|| reply("403 Forbidden", &[], b"")).await;
+    let client = registry(&refused);
+    for error in [
+        client.manifest(&repository(), &manifest.digest()).await.map(drop).unwrap_err(),
+        client.put(&repository(), &manifest, Some(&tag())).await.map(drop).unwrap_err(),
+    ] {
+        assert!(error.is_denied(), "{error}");
+    }
+    // Asked once for a tag, and not for a manifest that this client has stored.
+    let gone = not_giving(|| reply("404 Not Found", &[], b"")).await;
+    let client = registry(&gone);
+    assert_eq!(client.resolve(&repository(), &tag()).await.unwrap(), None);
+    assert_eq!(client.manifest(&repository(), &manifest.digest()).await.unwrap(), None);
+    assert_eq!(client.put(&repository(), &manifest, Some(&tag())).await.unwrap(), Put::Stored);
+    assert_eq!(client.manifest(&repository(), &manifest.digest()).await.unwrap(), None);
+    assert_eq!(methods(&gone), "GET HEAD GET HEAD GET PUT GET");
 }
 
 #[tokio::test]
@@ -174,7 +210,7 @@ async fn a_repository_that_is_not_there_is_named() {
     let missing = || {
         Server::start(|_, request| match request.split(' ').next() {
             Some("GET") if request.contains("/tags/list?n=1") => refusal("404 Not Found", "NAME_UNKNOWN", "null"),
-            Some("GET") => not_found(),
+            Some("GET" | "HEAD") => not_found(),
             _ => Answer::Bytes(Vec::new()),
         })
     };
@@ -266,12 +302,15 @@ async fn registries_without_a_referrers_api_say_so_in_many_ways() {
         assert_eq!(found, std::slice::from_ref(&entry), "{status}");
         // The list of a tag is anybody's.
         let guarded = registry(&server).without_referrers_tag();
-        assert_eq!(guarded.referrers(&repository(), &subject).await.unwrap(), []);
+        let error = guarded.referrers(&repository(), &subject).await.unwrap_err();
+        assert!(matches!(error, RegistryError::NoReferrersApi { .. }) && !error.is_retryable(), "{error}");
         assert_eq!(server.seen().len(), 3, "{status}");
     }
     // A registry of an empty repository.
     let unknown = Server::start(|_, _| refusal("404 Not Found", "NAME_UNKNOWN", "null")).await;
-    assert_eq!(registry(&unknown).referrers(&repository(), &subject).await.unwrap(), []);
+    for registry in [registry(&unknown), registry(&unknown).without_referrers_tag()] {
+        assert_eq!(registry.referrers(&repository(), &subject).await.unwrap(), []);
+    }
     for status in ["401 Unauthorized", "403 Forbidden", "418 I'm a teapot"] {
         let error = registry_of(reply(status, &[], b"")).await.referrers(&repository(), &subject).await.unwrap_err();
         assert!(!error.is_retryable(), "{error}");
@@ -314,7 +353,7 @@ async fn an_immutable_tag_that_is_put_again_is_held_or_stored() {
             .await;
             let outcome = registry(&server).put(&repository(), &image("ours"), Some(&tag())).await.unwrap();
             assert_eq!(outcome, expected, "{code}");
-            assert_eq!(methods(&server), "GET PUT GET");
+            assert_eq!(methods(&server), "GET HEAD PUT GET");
         }
     }
 }

@@ -117,6 +117,7 @@ async fn a_token_is_asked_for_once_and_shown_from_then_on() {
                 format!("GET /manifests/48213 {shown}"),
                 format!("GET /token?service=a+forge&{pull} {shown}"),
                 "GET /manifests/48213 Bearer token-0".to_owned(),
+                "HEAD /manifests/48213 Bearer token-0".to_owned(),
                 "GET /manifests/48213 Bearer token-0".to_owned(),
                 format!("GET /token?service=a+forge&{push} {shown}"),
                 format!("POST /blobs/uploads/?mount={digest}&from=forge/payments-api Bearer token-1"),
@@ -144,7 +145,7 @@ async fn a_token_that_is_refused_is_renewed_once() {
             format!("GET /token?service=a+forge&{pull} {BASIC}"),
             "GET /manifests/48213 Bearer token-1".to_owned(),
         ];
-        assert_eq!(forge.asked()[3..], renewed);
+        assert_eq!(forge.asked()[4..], renewed);
     }
     // Whatever token it gives, it wants another one.
     let server = Server::start(|_, request| match request.contains(" /token") {
@@ -181,7 +182,7 @@ async fn a_token_is_renewed_before_it_ends() {
     let pull = scope("pull");
     let renewed =
         [format!("GET /token?service=a+forge&{pull} {BASIC}"), "GET /manifests/48213 Bearer token-1".to_owned()];
-    assert_eq!(forge.asked()[3..], renewed);
+    assert_eq!(forge.asked()[4..], renewed);
 }
 
 #[tokio::test]
@@ -236,7 +237,7 @@ async fn a_refresh_token_stands_for_the_password() {
     let forge = Forge::start("401 Unauthorized", 300).await;
     let registry = registry_as(&forge.server, &Credentials::Anonymous).with_identity_token("refresh & me".into());
     registry.resolve(&repository(), &tag()).await.unwrap();
-    assert_eq!(forge.asked()[1..], ["POST /token nothing", "GET /manifests/48213 Bearer token-0"]);
+    assert_eq!(forge.asked()[1..3], ["POST /token nothing", "GET /manifests/48213 Bearer token-0"]);
     let (_, form) = forge.server.seen()[1].split_once("\r\n\r\n").map(|(a, b)| (a.to_owned(), b.to_owned())).unwrap();
     let service = "&service=a+forge";
     let identity = "grant_type=refresh_token&client_id=conveyor&refresh_token=refresh+%26+me";

@@ -60,7 +60,9 @@ async fn a_blob_that_is_wrongly_claimed_is_uploaded_when_the_manifest_is_refused
     let server = Server::start(move |_, request| {
         let (method, path) = request.split_once(' ').unwrap();
         match method {
-            "HEAD" => Answer::Bytes(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec()),
+            "HEAD" if path.contains("/blobs/") => {
+                Answer::Bytes(b"HTTP/1.1 200 OK\r\nConnection: close\r\n\r\n".to_vec())
+            }
             "POST" if path.contains("mount=") => reply("201 Created", &[], b""),
             "POST" => reply("202 Accepted", &[("Location", "/upload")], b""),
             "PUT" if path.starts_with("/upload") => {

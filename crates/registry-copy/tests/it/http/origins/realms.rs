@@ -145,9 +145,10 @@ pub(super) async fn challenges() -> String {
         let (own, listed) = (asked(&world.own), asked(&world.listed));
         let path = format!("GET /v2/{}/manifests/{} +", repository(), tag());
         assert_eq!(own.first(), Some(&path), "{tried}");
+        let asks = |line: &String| line.starts_with("GET /token") && line.ends_with(" +");
         let end = match (&own[1..], &listed[..]) {
-            ([token, again], []) if token.starts_with("GET /token") && token.ends_with(" +") && *again == path => Own,
-            ([again], [token]) if token.starts_with("GET /token") && token.ends_with(" +") && *again == path => Listed,
+            ([token, again, _head], []) if asks(token) && *again == path => Own,
+            ([again, _head], [token]) if asks(token) && *again == path => Listed,
             ([], []) => Refused,
             end => panic!("{tried}: {end:?}"),
         };
