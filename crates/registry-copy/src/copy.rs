@@ -99,6 +99,9 @@ pub struct Transfer {
     pub dangling: Vec<Digest>,
     /// Non-distributable layers, which stay where their licence wants them.
     pub foreign: Vec<Digest>,
+    /// Whether the source could not tell what refers to the image ([`RegistryError::NoReferrersApi`]), so that whatever
+    /// does was left out.
+    pub referrers_unknown: bool,
 }
 
 impl Transfer {
@@ -106,7 +109,16 @@ impl Transfer {
     #[must_use]
     pub fn of(digest: Digest) -> Self {
         let (dangling, foreign) = (Vec::new(), Vec::new());
-        Self { digest, manifests: 0, blobs: Blobs::default(), bytes: 0, referrers: 0, dangling, foreign }
+        Self {
+            digest,
+            manifests: 0,
+            blobs: Blobs::default(),
+            bytes: 0,
+            referrers: 0,
+            dangling,
+            foreign,
+            referrers_unknown: false,
+        }
     }
 }
 
@@ -204,6 +216,8 @@ impl Copying<'_> {
             Err(Settled::Held { by }) => return Ok(Outcome::TagHeld { by }),
             Err(Settled::Present) => return Ok(Outcome::AlreadyPresent(Transfer::of(digest))),
         };
+        // One that refers to something has to be listed too. Where it cannot be, nothing is written.
+        let listed_before = to.lists(&root).await?;
         let mover = Mover { from, to, stall: options.stall, observer };
         let putter = Putter::new(mover);
         // What is there is asked for, for an offer would be a write.
@@ -215,15 +229,20 @@ impl Copying<'_> {
         let moves = pipeline.run(image, referrers).await?;
 
         let put = if tagged { None } else { Some(putter.put(&root, Some(tag)).await?) };
-        let transfer = moves.with(putter.into_supplied());
-        match put {
-            None => Ok(Outcome::AlreadyPresent(transfer)),
-            Some(Put::Held(by)) if by != digest => Ok(Outcome::TagHeld { by }),
-            Some(Put::Stored | Put::Held(_)) => {
-                self.read_back(digest, tag).await?;
-                Ok(Outcome::Copied(transfer))
-            }
+        if let Some(Put::Held(by)) = put
+            && by != digest
+        {
+            return Ok(Outcome::TagHeld { by });
         }
+        if !listed_before && !to.lists(&root).await? {
+            putter.relist(&root).await?;
+        }
+        let transfer = moves.with(putter.into_supplied());
+        if tagged {
+            return Ok(Outcome::AlreadyPresent(transfer));
+        }
+        self.read_back(digest, tag).await?;
+        Ok(Outcome::Copied(transfer))
     }
 
     /// Asks for the blobs, if that is wanted; those that are there need not be moved.

@@ -13,8 +13,8 @@ pub(crate) struct Look<'a> {
     pub(crate) root: Manifest,
     /// Whether the tag names it.
     pub(crate) tagged: bool,
-    /// Its referrers at the source, which are on their way.
-    pub(crate) listed: BoxFuture<'a, Result<Vec<Descriptor>, CopyError>>,
+    /// Its referrers at the source, which are on their way; `None`: it cannot tell.
+    pub(crate) listed: BoxFuture<'a, Result<Option<Vec<Descriptor>>, CopyError>>,
 }
 
 /// What the tag says alone.
@@ -49,7 +49,7 @@ pub(crate) async fn look<'a>(
         }
     };
     let wanted = options.referrers;
-    let list = async move { if wanted { from.referrers(digest).await } else { Ok(Vec::new()) } };
+    let list = async move { if wanted { from.known_referrers(digest).await } else { Ok(Some(Vec::new())) } };
     let mut list = maybe_done(list.boxed());
     // The tag decides before any failure of the source.
     let first = pin!(try_join(tagged, async { Ok(from.manifest(digest).await) }));
@@ -68,7 +68,7 @@ pub(crate) async fn look<'a>(
     };
     let listed = async move {
         (&mut list).await;
-        Pin::new(&mut list).take_output().unwrap_or(Ok(Vec::new()))
+        Pin::new(&mut list).take_output().unwrap_or(Ok(Some(Vec::new())))
     };
     Ok(Ok(Look { root, tagged, listed: listed.boxed() }))
 }

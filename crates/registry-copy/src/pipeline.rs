@@ -155,6 +155,7 @@ impl<'a> Pipeline<'a> {
         transfer.referrers += found.referrers.len() as u64;
         transfer.foreign.extend(found.foreign);
         transfer.dangling.extend(found.dangling);
+        transfer.referrers_unknown |= found.referrers_unknown;
         stored.extend(found.manifests.iter().map(Manifest::digest));
         self.referrers.extend(found.referrers);
         for manifest in &found.manifests {

@@ -42,6 +42,8 @@ pub struct ToMove {
     pub present: u64,
     /// Non-distributable layers, which would stay where they are.
     pub foreign: Vec<Digest>,
+    /// Whether the source cannot tell what refers to the image, so that whatever does would be left out.
+    pub referrers_unknown: bool,
 }
 
 /// Says what [`copy`](crate::copy) would do with the same arguments. It reads from both sides and writes nothing.
@@ -54,8 +56,16 @@ pub async fn plan(source: &Source<'_>, destination: &Destination<'_>, options: &
 
 async fn run(source: &Source<'_>, destination: &Destination<'_>, options: &Options) -> Result<Planned, CopyError> {
     let digest = source.digest;
-    let mut to_move =
-        ToMove { digest, manifests: 0, blobs: 0, bytes: 0, referrers: 0, present: 0, foreign: Vec::new() };
+    let mut to_move = ToMove {
+        digest,
+        manifests: 0,
+        blobs: 0,
+        bytes: 0,
+        referrers: 0,
+        present: 0,
+        foreign: Vec::new(),
+        referrers_unknown: false,
+    };
     let from = Side::source(source, options.deadline);
     let to = Side::destination(destination, options.deadline);
     let Look { root, tagged, listed } = match look(from, to, digest, &destination.tag, None, options).await? {
@@ -63,6 +73,7 @@ async fn run(source: &Source<'_>, destination: &Destination<'_>, options: &Optio
         Err(Settled::Held { by }) => return Ok(Planned::TagHeld { by }),
         Err(Settled::Present) => return Ok(Planned::AlreadyPresent(to_move)),
     };
+    to_move.manifests += u64::from(!to.lists(&root).await? && tagged);
     let mut walker = Walker::new(from, to, options);
     for found in [walker.image(&root, tagged).await?, walker.referrers(digest, listed.await?).await?] {
         let missing: BTreeSet<Digest> = to.missing(&found.blobs).await?.into_iter().collect();
@@ -74,6 +85,7 @@ async fn run(source: &Source<'_>, destination: &Destination<'_>, options: &Optio
         to_move.bytes += gone.iter().map(|blob| blob.size).sum::<u64>();
         to_move.present += there.len() as u64;
         to_move.foreign.extend(found.foreign);
+        to_move.referrers_unknown |= found.referrers_unknown;
     }
     Ok(if tagged { Planned::AlreadyPresent(to_move) } else { Planned::Copy(to_move) })
 }

@@ -98,11 +98,18 @@ impl<'a> Putter<'a> {
         self.put_untagged(manifest).await?;
         let Some(subject) = manifest.subject().map(|subject| subject.digest) else { return Ok(()) };
         let referrer = manifest.digest();
-        let is_listed = || async {
-            let listed = self.mover.to.referrers(subject).await?;
-            Ok(listed.iter().any(|listed| listed.digest == referrer))
-        };
-        if self.look(is_listed).await? { Ok(()) } else { Err(CopyError::Unlisted { referrer, subject }) }
+        if self.look(|| self.mover.to.lists(manifest)).await? {
+            Ok(())
+        } else {
+            Err(CopyError::Unlisted { referrer, subject })
+        }
+    }
+
+    /// The same for a manifest that is there, but not listed.
+    pub(crate) async fn relist(&self, manifest: &Manifest) -> Result<(), CopyError> {
+        self.put_referrer(manifest).await?;
+        self.lock().supplied.manifests.insert(manifest.digest());
+        Ok(())
     }
 
     pub(crate) fn into_supplied(self) -> Supplied {

@@ -83,6 +83,7 @@ pub trait Registry: fmt::Debug + Send + Sync {
     async fn mount(&self, repository: &Repository, from: &Repository, blob: &Descriptor)
     -> Result<bool, RegistryError>;
 
-    /// The manifests whose subject is `digest`.
+    /// The manifests whose subject is `digest`. A registry that cannot tell is an error
+    /// ([`RegistryError::NoReferrersApi`]), not an empty list.
     async fn referrers(&self, repository: &Repository, digest: &Digest) -> Result<Vec<Descriptor>, RegistryError>;
 }

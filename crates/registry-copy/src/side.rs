@@ -68,6 +68,22 @@ impl<'a> Side<'a> {
         self.call(|| self.registry.referrers(self.repository, &subject)).await
     }
 
+    /// The same of a source; `None`: it cannot tell.
+    pub(crate) async fn known_referrers(&self, subject: Digest) -> Result<Option<Vec<Descriptor>>, CopyError> {
+        match self.referrers(subject).await {
+            Ok(listed) => Ok(Some(listed)),
+            Err(CopyError::Source(RegistryError::NoReferrersApi { .. })) => Ok(None),
+            Err(error) => Err(error),
+        }
+    }
+
+    /// Whether a manifest is listed among the referrers of its subject, where it has one.
+    pub(crate) async fn lists(&self, referrer: &Manifest) -> Result<bool, CopyError> {
+        let Some(subject) = referrer.subject() else { return Ok(true) };
+        let listed = self.referrers(subject.digest).await?;
+        Ok(listed.iter().any(|listed| listed.digest == referrer.digest()))
+    }
+
     async fn call<T, F, Call>(&self, mut call: F) -> Result<T, CopyError>
     where
         F: FnMut() -> Call + Send,

@@ -34,6 +34,8 @@ pub(crate) struct Found {
     pub(crate) foreign: BTreeSet<Digest>,
     /// Referrers that are listed at the source and not there.
     pub(crate) dangling: Vec<Digest>,
+    /// Whether the source cannot tell what refers to a manifest.
+    pub(crate) referrers_unknown: bool,
 }
 
 pub(crate) struct Walker<'a> {
@@ -100,9 +102,16 @@ impl<'a> Walker<'a> {
     }
 
     /// Walks what refers to all that was walked so far; `of_root` are the referrers of the root.
-    pub(crate) async fn referrers(&mut self, root: Digest, of_root: Vec<Descriptor>) -> Result<Found, CopyError> {
-        let mut found = Found::default();
-        let mut of_root = Some(of_root);
+    pub(crate) async fn referrers(
+        &mut self,
+        root: Digest,
+        of_root: Option<Vec<Descriptor>>,
+    ) -> Result<Found, CopyError> {
+        let mut found = Found { referrers_unknown: of_root.is_none(), ..Found::default() };
+        if found.referrers_unknown {
+            return Ok(found);
+        }
+        let mut of_root = of_root;
         for _ in 0..if self.refers { REFERRER_DEPTH } else { 0 } {
             let subjects = mem::take(&mut self.subjects);
             let mut steps = Vec::new();
@@ -112,7 +121,8 @@ impl<'a> Walker<'a> {
             });
             let mut lists = lists.buffered(self.jobs);
             while let Some(more) = lists.try_next().await? {
-                steps.extend(more);
+                found.referrers_unknown |= more.is_none();
+                steps.extend(more.into_iter().flatten());
                 if steps.len() > MAX_NODES {
                     return Err(GraphError::TooMany.into());
                 }
@@ -196,17 +206,19 @@ impl<'a> Walker<'a> {
         Ok(below)
     }
 
-    /// The referrers that the source lists, which may be known.
-    async fn referrers_of(&self, subject: Digest, known: Option<Vec<Descriptor>>) -> Result<Vec<Step>, CopyError> {
-        let listed = match known {
-            Some(listed) => listed,
-            None => self.from.referrers(subject).await?,
-        };
+    /// The referrers that the source lists, which may be known; `None`: it cannot tell.
+    async fn referrers_of(
+        &self,
+        subject: Digest,
+        known: Option<Vec<Descriptor>>,
+    ) -> Result<Option<Vec<Step>>, CopyError> {
+        let known = if known.is_some() { known } else { self.from.known_referrers(subject).await? };
+        let Some(listed) = known else { return Ok(None) };
         if listed.len() > MAX_REFERRERS {
             return Err(GraphError::TooManyReferrers(subject).into());
         }
         if listed.is_empty() {
-            return Ok(Vec::new());
+            return Ok(Some(Vec::new()));
         }
         let there: BTreeSet<Digest> = self.to.referrers(subject).await?.iter().map(|known| known.digest).collect();
         let step = |Descriptor { digest, size, .. }: Descriptor| {
@@ -214,7 +226,7 @@ impl<'a> Walker<'a> {
             // A list vouches for nothing: it may name what was deleted since.
             Step { digest, size: None, referrer: Some(Referrer { subject, size, listed }), vouched: false }
         };
-        Ok(listed.into_iter().map(step).collect())
+        Ok(Some(listed.into_iter().map(step).collect()))
     }
 
     fn make_room(&mut self, bytes: u64) -> Result<(), GraphError> {

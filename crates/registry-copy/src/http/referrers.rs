@@ -7,7 +7,7 @@ use serde::Deserialize;
 use super::{
     HttpRegistry,
     paths::{self, Reference},
-    wire::link,
+    wire::{link, refusals},
 };
 use crate::{Descriptor, RegistryError};
 
@@ -47,7 +47,12 @@ impl HttpRegistry {
             match response.status() {
                 StatusCode::OK => {}
                 status if is_no_api(status) && seen.is_empty() => {
-                    return self.listed_under_tag(repository, subject).await;
+                    if self.referrers_tag {
+                        return self.listed_under_tag(repository, subject).await;
+                    }
+                    // It knows the question, but not what is asked about.
+                    let knows = refusals::parse(response.bytes()).say(&["MANIFEST_UNKNOWN", "NAME_UNKNOWN"]);
+                    return if knows { Ok(Vec::new()) } else { Err(self.no_referrers_api(repository)) };
                 }
                 _ => return Err(self.refusal(repository, response)),
             }
@@ -73,15 +78,16 @@ impl HttpRegistry {
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Vec<Descriptor>, RegistryError> {
-        if !self.referrers_tag {
-            return Ok(Vec::new());
-        }
         let Some((_, response)) = self.get_manifest(repository, Reference::Referrers(subject)).await? else {
             return Ok(Vec::new());
         };
         let found = response.json::<Page>()?.manifests.unwrap_or_default();
         self.few_enough(repository, &found)?;
         Ok(found)
+    }
+
+    pub(super) fn no_referrers_api(&self, repository: &Repository) -> RegistryError {
+        RegistryError::NoReferrersApi { at: self.at(repository) }
     }
 
     fn few_enough(&self, repository: &Repository, found: &[Descriptor]) -> Result<(), RegistryError> {

@@ -34,8 +34,7 @@ impl HttpRegistry {
             return Ok(());
         }
         if !self.referrers_tag {
-            let what = "it has no referrers API, so a referrer that is stored there would be listed nowhere";
-            return Err(self.protocol(repository, what));
+            return Err(self.no_referrers_api(repository));
         }
         let digest = manifest.digest().to_string();
         let mut looks = 1;

@@ -29,6 +29,8 @@ pub(crate) enum Lie {
     ClaimsBlobs(Mutex<BTreeSet<Digest>>),
     /// Lists no referrers.
     ListsNone,
+    /// Has no list of referrers.
+    CannotList,
     /// Shows the manifests of another registry as its own.
     ShowsManifestsOf(InMemory),
     /// Refuses every manifest for want of this part.
@@ -121,6 +123,7 @@ impl Registry for Liar {
         match self.lie() {
             Lie::ListsReferrer(stranger) => Ok(vec![stranger.clone()]),
             Lie::ListsNone => Ok(Vec::new()),
+            Lie::CannotList => Err(RegistryError::NoReferrersApi { at: repository.to_string() }),
             _ => self.inner.referrers(repository, digest).await,
         }
     }

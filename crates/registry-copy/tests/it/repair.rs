@@ -3,14 +3,14 @@
 use std::{collections::BTreeSet, sync::Mutex};
 
 use registry_copy::{
-    CopyError, Options, Outcome, RegistryError,
+    CopyError, Destination, Options, Outcome, Planned, RegistryError, Source,
     faults::{Faulty, Method},
-    verify,
+    plan, verify,
 };
 
 use crate::{
     behaviour::{copied, in_a_minute, run, run_as, run_thorough, source_of},
-    corpus::{Corpus, image, platforms, registry, repository},
+    corpus::{Corpus, image, platforms, registry, repository, tag},
     liars::{Liar, Lie},
 };
 
@@ -171,6 +171,43 @@ async fn a_referrer_that_is_listed_but_not_there_is_sent() {
     let again = run(&from, corpus.root, &to).await.unwrap();
     assert!(matches!(&again, Outcome::AlreadyPresent(transfer) if transfer.referrers == 1), "{again:?}");
     verify(&inner, &repository(), &signature.root).await.unwrap();
+}
+
+#[tokio::test]
+async fn referrers_that_the_source_cannot_list_are_said_to_be_unknown() {
+    let corpus = Corpus::of(&platforms());
+    let from = Liar { inner: source_of(&corpus).await, lie: Lie::CannotList };
+    let to = registry();
+    let source = Source { registry: &from, repository: repository(), digest: corpus.root };
+    let destination = Destination { registry: &to, repository: repository(), tag: tag() };
+    let planned = plan(&source, &destination, &in_a_minute()).await.unwrap();
+    assert!(matches!(planned, Planned::Copy(to_move) if to_move.referrers_unknown));
+    assert!(copied(run(&from, corpus.root, &to).await.unwrap()).referrers_unknown);
+    let again = run(&from, corpus.root, &to).await.unwrap();
+    assert!(matches!(&again, Outcome::AlreadyPresent(transfer) if transfer.referrers_unknown), "{again:?}");
+    // Nobody asked.
+    let without = Options { referrers: false, ..in_a_minute() };
+    let again = run_as(&from, corpus.root, &to, &without).await.unwrap();
+    assert!(matches!(&again, Outcome::AlreadyPresent(transfer) if !transfer.referrers_unknown), "{again:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn an_image_that_refers_to_another_is_listed_or_not_tagged() {
+    let signature = Corpus::referrer(&Corpus::of(&image(&["layer"])).root_descriptor(), "signature");
+    let from = source_of(&signature).await;
+    copied(run(&from, signature.root, &registry()).await.unwrap());
+
+    let inner = registry();
+    let to = Liar { inner: inner.clone(), lie: Lie::CannotList };
+    let error = run(&from, signature.root, &to).await.unwrap_err();
+    assert!(matches!(error, CopyError::Destination(RegistryError::NoReferrersApi { .. })), "{error:?}");
+    assert_eq!(inner.digests(&repository()), []);
+
+    let to = Liar { inner, lie: Lie::ListsNone };
+    for _ in 0..2 {
+        let error = run(&from, signature.root, &to).await.unwrap_err();
+        assert!(matches!(error, CopyError::Unlisted { referrer, .. } if referrer == signature.root), "{error:?}");
+    }
 }
 
 #[tokio::test]
