@@ -22,8 +22,7 @@ impl HttpRegistry {
     /// What a status means that is not one that was hoped for.
     pub(super) fn refusal(&self, repository: &Repository, response: Response) -> RegistryError {
         if response.status() == StatusCode::UNAUTHORIZED {
-            let at = self.at(repository);
-            return RegistryError::Unauthorized { at, scheme: schemes(&response) };
+            return self.unauthorized(repository, schemes(&response));
         }
         let refusals = refusals::parse(response.bytes());
         if refusals.say(&["NAME_UNKNOWN"]) {
@@ -38,11 +37,14 @@ impl HttpRegistry {
     /// The same for an error, which knows the status alone.
     pub(super) fn fault(&self, repository: &Repository, error: HttpError) -> RegistryError {
         match error {
-            HttpError::Status { status: StatusCode::UNAUTHORIZED, .. } => {
-                RegistryError::Unauthorized { at: self.at(repository), scheme: None }
-            }
+            HttpError::Status { status: StatusCode::UNAUTHORIZED, .. } => self.unauthorized(repository, None),
             error => error.into(),
         }
+    }
+
+    fn unauthorized(&self, repository: &Repository, scheme: Option<String>) -> RegistryError {
+        let known = self.tokens.as_ref().is_none_or(|tokens| tokens.has_credentials());
+        RegistryError::Unauthorized { at: self.at(repository), known, scheme }
     }
 
     pub(super) fn protocol(&self, repository: &Repository, what: &'static str) -> RegistryError {

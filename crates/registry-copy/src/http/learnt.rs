@@ -12,6 +12,7 @@ use release::{Digest, Repository, Tag};
 #[derive(Debug, Default)]
 pub(super) struct Learnt {
     refuses_offers: AtomicBool,
+    refuses_mounts: AtomicBool,
     wants_chunks: AtomicBool,
     parts: Mutex<BTreeMap<(Repository, Digest), Part>>,
     free: Mutex<BTreeSet<(Repository, Tag)>>,
@@ -36,6 +37,14 @@ impl Learnt {
 
     pub(super) fn refuses_offers(&self) {
         self.refuses_offers.store(true, Ordering::Relaxed);
+    }
+
+    pub(super) fn may_mount(&self) -> bool {
+        !self.refuses_mounts.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn refuses_mounts(&self) {
+        self.refuses_mounts.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn wants_chunks(&self) {

@@ -80,6 +80,10 @@ impl Tokens {
         self.state().identity = Some(token);
     }
 
+    pub(super) fn has_credentials(&self) -> bool {
+        self.known.is_some() || self.state().identity.is_some()
+    }
+
     pub(super) fn tell(&self, told: Told) {
         self.state().told = Some(told);
     }

@@ -153,14 +153,26 @@ impl HttpRegistry {
         RegistryError::UploadAgain { at: self.at(repository), why }
     }
 
+    /// Whether the registry took the blob from its other repository. One that will not, for whatever reason, is not asked
+    /// again: an upload shows what it thinks of this client.
     pub(super) async fn mount_blob(
         &self,
         repository: &Repository,
         from: &Repository,
         blob: &Descriptor,
     ) -> Result<bool, RegistryError> {
+        if !self.learnt.may_mount() {
+            return Ok(false);
+        }
         let scope = format!("{} {}", paths::write_scope(repository), paths::read_scope(from));
-        let response = self.post_upload(repository, &paths::mount(repository, from, &blob.digest), scope).await?;
+        let response = match self.post_upload(repository, &paths::mount(repository, from, &blob.digest), scope).await {
+            Ok(response) => response,
+            Err(error) if error.is_retryable() => return Err(error),
+            Err(_) => {
+                self.learnt.refuses_mounts();
+                return Ok(false);
+            }
+        };
         if response.status() == StatusCode::CREATED {
             self.agree(repository, &response, "the blob", blob.digest)?;
             return Ok(true);

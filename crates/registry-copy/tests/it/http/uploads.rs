@@ -37,6 +37,38 @@ async fn a_blob_that_is_not_mounted_leaves_no_session() {
 }
 
 #[tokio::test]
+async fn a_registry_that_refuses_mounts_is_asked_for_one_and_sent_the_blobs() {
+    let statuses = ["400 Bad Request", "401 Unauthorized", "403 Forbidden", "404 Not Found", "405 Method Not Allowed"];
+    for status in statuses {
+        let server = Server::start(move |_, request| match request.split(' ').next() {
+            Some("POST") if request.contains("&from=other/") => {
+                let body = br#"{"errors":[{"code":"NAME_UNKNOWN"}]}"#;
+                reply(status, &[("Content-Type", "application/json")], body)
+            }
+            Some("POST") => reply("202 Accepted", &[("Location", "/session")], b""),
+            _ => reply("201 Created", &[], b""),
+        })
+        .await;
+        let registry = registry(&server);
+        let from: Repository = "other/repository".parse().unwrap();
+        for content in ["one", "two"] {
+            let (descriptor, bytes) = blob(content);
+            assert!(!registry.mount(&repository(), &from, &descriptor).await.unwrap(), "{status}");
+            registry.put_blob(&repository(), &descriptor, bytes).await.unwrap();
+        }
+        let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+        assert_eq!(methods.join(" "), "POST POST PUT POST PUT", "{status}");
+    }
+    let down = Server::start(|number, _| match number {
+        0 => reply("503 Service Unavailable", &[], b""),
+        _ => reply("201 Created", &[], b""),
+    })
+    .await;
+    let from: Repository = "other/repository".parse().unwrap();
+    assert!(registry(&down).mount(&repository(), &from, &blob("content").0).await.unwrap());
+}
+
+#[tokio::test]
 async fn a_source_that_breaks_off_ends_the_upload() {
     let server = Server::start(|_, request| match request.split(' ').next() {
         Some("POST") => reply("202 Accepted", &[("Location", "/session")], b""),
