@@ -2,12 +2,13 @@
 
 use http::header::{CONTENT_TYPE, RETRY_AFTER};
 use sandbox::Act;
+use tests::Ran;
 
 use super::{
     Case,
     Ends::{Copied, Failed},
     cases,
-    scene::{MANIFEST, Scene},
+    scene::{BLOB, MANIFEST, Scene},
 };
 
 /// The kinds of request of a copy, each of which has to get over a fault that passes.
@@ -35,10 +36,18 @@ fn web_page(status: u16) -> Act {
     Act::answer(status, "<html><body><h1>502 Bad Gateway</h1></body></html>").with(CONTENT_TYPE, "text/html")
 }
 
+fn waited(_: &Scene, ran: &Ran) {
+    assert!(ran.document()["elapsed_ms"].as_u64().unwrap() >= 2_000, "it was not waited for: {ran:?}");
+}
+
 cases! {
     retry_after_2 => Case::new(6, "429 with Retry-After: 2", Copied, |scene| {
         scene.destination.once("POST", "*", || too_many("2"));
-    }).check(|_, ran| assert!(ran.document()["elapsed_ms"].as_u64().unwrap() >= 2_000, "it was not waited for"));
+    }).check(waited);
+
+    retry_after_2_of_503 => Case::new(7, "503 with Retry-After: 2", Copied, |scene| {
+        scene.source.once("GET", BLOB, || Act::answer(503, "").with(RETRY_AFTER, "2"));
+    }).check(waited);
 
     retry_after_a_date_that_passed => Case::new(6, "429 with a Retry-After of last year", Copied, |scene| {
         everywhere(scene, || too_many("Mon, 24 Nov 2025 07:00:00 GMT"));
@@ -81,6 +90,6 @@ cases! {
     }).says("the manifest is refused");
 
     web_page_instead_of_a_blob => Case::new(7, "200 with an HTML page for a blob", Failed(13), |scene| {
-        scene.source.always("GET", super::scene::BLOB, || web_page(200));
+        scene.source.always("GET", BLOB, || web_page(200));
     });
 }

@@ -26,9 +26,12 @@ fn refused_after(status: u16, code: &str) -> Act {
     Act::answer_after(status, body).with(CONTENT_TYPE, "application/json")
 }
 
-/// The same image to a reader, and other bytes.
+/// The same image to a reader, and other bytes, whose digest is not told.
 fn respaced() -> Act {
-    Act::change(|answer| answer.map(|body| Bytes::from([&b"  "[..], &body[..]].concat())))
+    Act::change(|mut answer| {
+        answer.headers_mut().remove(CONTENT_DIGEST);
+        answer.map(|body| Bytes::from([&b"  "[..], &body[..]].concat()))
+    })
 }
 
 /// The manifest is refused for want of the largest blob, in the words of distribution.

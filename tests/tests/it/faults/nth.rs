@@ -88,7 +88,7 @@ async fn converges(point: Point, scene: Scene, phase: Phase) {
     let tag = scene.destination.witness.tag(TAG).await;
     if tag.is_some() {
         // Whoever finds the tag finds all of the image.
-        scene.is_tagged_whole().await;
+        scene.is_whole().await;
     }
     scene.source.script.set(|_| Act::Pass);
     scene.destination.script.set(|_| Act::Pass);
