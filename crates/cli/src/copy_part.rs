@@ -36,6 +36,8 @@ struct MovedPart {
     foreign: Vec<String>,
     /// Referrers that the source lists and does not have; they were left out.
     dangling: Vec<String>,
+    /// Whether the source could not tell what refers to the image, so that whatever does was left out.
+    referrers_unknown: bool,
 }
 
 /// Blobs, counted by what became of them.
@@ -95,6 +97,7 @@ impl MovedPart {
                 referrers: transfer.referrers,
                 foreign: words(&transfer.foreign),
                 dangling: words(&transfer.dangling),
+                referrers_unknown: transfer.referrers_unknown,
             },
             Moved::Planned(to_move) => Self {
                 manifests: to_move.manifests,
@@ -109,6 +112,7 @@ impl MovedPart {
                 referrers: to_move.referrers,
                 foreign: words(&to_move.foreign),
                 dangling: Vec::new(),
+                referrers_unknown: to_move.referrers_unknown,
             },
         }
     }

@@ -30,14 +30,20 @@ pub struct Account {
 }
 
 impl Account {
-    /// Warns of what stays behind: what the source lists and does not have, such as a signature that was deleted, and
-    /// what its licence keeps where it is.
+    /// Warns of what stays behind: what the source lists and does not have, such as a signature that was deleted, what
+    /// its licence keeps where it is, and what may refer to the image where the source cannot tell.
     pub(crate) fn warn_of_what_stays(&mut self, copy: &CopyAccount) {
-        let (foreign, dangling): (&[Digest], &[Digest]) = match &copy.moved {
-            Moved::Done(transfer) => (&transfer.foreign, &transfer.dangling),
-            Moved::Planned(to_move) => (&to_move.foreign, &[]),
+        let (foreign, dangling, referrers_unknown): (&[Digest], &[Digest], _) = match &copy.moved {
+            Moved::Done(transfer) => (&transfer.foreign, &transfer.dangling, transfer.referrers_unknown),
+            Moved::Planned(to_move) => (&to_move.foreign, &[], to_move.referrers_unknown),
         };
         let source = &copy.source;
+        if referrers_unknown {
+            self.warn(format!(
+                "{source}: its registry has no referrers API, and tags that list referrers are not trusted under a \
+                 policy, so signatures and SBOMs, if there are any, were left out"
+            ));
+        }
         if !dangling.is_empty() {
             let gone = list(dangling);
             self.warn(format!("{source}: referrers are listed there and gone, so they were left out: {gone}"));

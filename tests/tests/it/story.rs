@@ -64,6 +64,11 @@ async fn one_build_from_dev_to_production() {
         assert_eq!(promoted["commit"], company.git(&["rev-parse", "main"]).trim());
         assert_eq!(promoted["parent"], company.git(&["rev-parse", "main^"]).trim());
         assert_eq!(promoted["apps"][0]["digest"], digest.to_string());
+        if environment == "qa" {
+            // A list under a tag is anybody's, and docker-registry has no other.
+            assert_eq!(promoted["apps"][0]["copy"]["referrers_unknown"], true, "{promoted}");
+            assert!(promoted["warnings"].to_string().contains("has no referrers API"), "{promoted}");
+        }
         asks_for(&company, environment, "48213");
     }
 
