@@ -22,8 +22,8 @@ pub struct Limits {
     /// The longest that making a connection may take.
     pub connect: Duration,
     /// The longest wait for an answer to begin, for each KiB of a body that arrives and for each piece of a body that
-    /// is sent. Time in which nobody asks for the next bytes does not count. For the answer to a streamed body that
-    /// the server has whole it is five minutes at least.
+    /// is sent. Time in which nobody asks for the next bytes does not count. For the answer to a body
+    /// that is streamed or longer than 64 KiB, once the server has the whole of it, it is five minutes at least.
     pub stall: Duration,
     /// When all ends, retries and bodies included.
     pub deadline: Instant,

@@ -1,5 +1,5 @@
 use std::{
-    fmt,
+    fmt, iter,
     pin::Pin,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
     time::Duration,
@@ -85,6 +85,18 @@ impl Progress {
 }
 
 impl Upload {
+    /// More bytes than these are given out in pieces of this length, so that it is seen how they go.
+    pub(crate) const SLICE: usize = 64 * 1024;
+
+    pub(crate) fn of(mut bytes: Bytes) -> Self {
+        let length = bytes.len() as u64;
+        let slices = iter::from_fn(move || {
+            let slice = bytes.split_to(bytes.len().min(Self::SLICE));
+            (!slice.is_empty()).then_some(Ok(slice))
+        });
+        Self { length, bytes: Box::pin(stream::iter(slices)) }
+    }
+
     /// The body for the HTTP library: it reports to `progress`, and errs instead of having another length.
     ///
     /// It gives up its `place` as soon as it is asked for bytes: they may come from the very server they go to, whose

@@ -5,7 +5,9 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use url::Url;
 
 use super::{Body, Request};
-use crate::{Call, HttpError, Origin, Refusal, blank::Secrets, response::Opened, retry::retry_after, upload::Progress};
+use crate::{
+    Call, HttpError, Origin, Refusal, Upload, blank::Secrets, response::Opened, retry::retry_after, upload::Progress,
+};
 
 /// How many redirects are followed: a registry to its storage, and two that the storage may need.
 const HOPS: u32 = 3;
@@ -140,6 +142,7 @@ impl Request<'_> {
             request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
         *request.body_mut() = match body {
+            Body::Bytes(bytes) if bytes.len() > Upload::SLICE => Some(Upload::of(bytes).into_body(&progress, None)),
             Body::Bytes(bytes) => Some(bytes.into()),
             Body::Stream(upload) => Some(upload.into_body(&progress, place.take())),
             Body::Empty | Body::Spent => None,

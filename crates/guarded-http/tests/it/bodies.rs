@@ -3,7 +3,11 @@ use std::{error::Error as _, net::SocketAddr, time::Duration};
 use bytes::Bytes;
 use futures_util::{StreamExt, TryStreamExt, stream};
 use guarded_http::{BodyError, Client, Credentials, HttpError, Limits, Method, StatusCode, Upload};
-use tokio::{net::TcpListener, time::Instant};
+use tokio::{
+    io::{AsyncReadExt, AsyncWriteExt},
+    net::TcpListener,
+    time::Instant,
+};
 
 use crate::{
     credentials::origin,
@@ -76,6 +80,28 @@ async fn an_explanation_that_drips_is_waited_for_no_longer_than_a_stall() {
     let answer = get(&client, 10).await.unwrap();
     assert_eq!(answer.status(), StatusCode::NOT_FOUND);
     assert!(answer.bytes().len() <= 5 * 2 * 1024, "{}", answer.bytes().len());
+}
+
+#[tokio::test]
+async fn a_long_body_that_is_taken_slowly_does_not_stall() {
+    // Far more than sockets hold.
+    const LENGTH: usize = 16 << 20;
+    let listener = TcpListener::bind("127.0.0.1:0").await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move {
+        let (mut socket, _) = listener.accept().await.unwrap();
+        let mut buffer = vec![0; 128 << 10];
+        let mut seen = 0;
+        while seen < LENGTH {
+            seen += socket.read(&mut buffer).await.unwrap();
+            tokio::time::sleep(Duration::from_millis(20)).await;
+        }
+        socket.write_all(b"HTTP/1.1 202 Accepted\r\nContent-Length: 0\r\n\r\n").await.unwrap();
+    });
+    let limits = Limits { connect: 2 * SOON, stall: 10 * SOON, ..limits() };
+    let client = Client::new(origin(address), &Credentials::Anonymous, limits).unwrap();
+    let answer = client.request(Method::PATCH, "/").unwrap().body(vec![b'x'; LENGTH]).send(0).await.unwrap();
+    assert_eq!(answer.status(), StatusCode::ACCEPTED);
 }
 
 #[tokio::test]
