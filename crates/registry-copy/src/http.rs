@@ -38,7 +38,7 @@ use crate::{Chunks, Descriptor, Manifest, Put, Registry, RegistryError, TagRule}
 /// A blob is offered before it is sent, so that one the registry has costs one request and any other two. That the
 /// registry has it is believed once: stored a second time, it is sent whatever the registry says. A registry that
 /// refuses whole blobs, or says how long a chunk has to be, gets chunks of 5 MiB or of what it says; each is kept in
-/// memory until it is acknowledged, in eight uploads at once at most.
+/// memory until it is acknowledged, 32 MiB of them at most or one that is longer; none is longer than 64 MiB.
 #[derive(Debug)]
 pub struct HttpRegistry {
     client: Client,
@@ -80,7 +80,7 @@ impl HttpRegistry {
             // What ECR lacks is known before, and what an offer means there is not.
             learnt.refuses_offers();
         }
-        let chunked = Semaphore::new(chunks::AT_ONCE);
+        let chunked = Semaphore::new(chunks::KEPT as usize);
         Ok(Self { client, tokens: None, learnt, given: Given::default(), chunked, referrers_tag: true })
     }
 

@@ -10,20 +10,21 @@ use crate::{Chunks, Descriptor, RegistryError};
 
 /// The size of chunks where the registry wants no larger ones. Less would be refused by ECR.
 const USUAL: u64 = 5 << 20;
+const MIB: usize = 1 << 20;
 /// The largest chunk that is kept in memory.
 const LARGEST: u64 = 64 << 20;
-/// How many uploads may keep a chunk at the same time.
-pub(super) const AT_ONCE: usize = 8;
+/// How many MiB of chunks are kept at the same time. A larger one waits until it is alone.
+pub(super) const KEPT: u32 = 32;
 /// How often one chunk may be sent without getting further.
 const TRIES: u32 = 3;
 
 /// The size of the chunks to send, if any are to be: where whole blobs were refused, and for more bytes than one chunk
 /// where the registry says how small the smallest may be.
-pub(super) fn chunk_size(least: Option<u64>, refuses_whole: bool, blob: u64) -> Option<usize> {
+pub(super) fn chunk_size(least: Option<u64>, refuses_whole: bool, blob: u64) -> Option<u64> {
     let least = least.unwrap_or(0);
     let size = least.max(USUAL);
-    let wanted = refuses_whole || (least > 0 && blob > size);
-    usize::try_from(size).ok().filter(|_| wanted && size <= LARGEST)
+    let wanted = refuses_whole || (least > 0 && blob > size && size <= LARGEST);
+    wanted.then_some(size)
 }
 
 /// How far an upload is.
@@ -44,21 +45,24 @@ impl HttpRegistry {
         blob: &Descriptor,
         mut bytes: Chunks,
         session: &mut String,
-        size: usize,
+        size: u64,
     ) -> Result<(), RegistryError> {
-        let _turn = self.chunked.acquire().await;
+        let size = usize::try_from(size).ok().filter(|_| size <= LARGEST);
+        let size =
+            size.ok_or_else(|| self.protocol(repository, "it takes blobs only in chunks of more than 64 MiB"))?;
+        let kept = u32::try_from(size.div_ceil(MIB)).map_or(KEPT, |mib| mib.min(KEPT));
+        let _turn = self.chunked.acquire_many(kept).await;
         let mut upload = Upload { registry: self, repository, session, offset: 0, mended: false };
-        let mut held = BytesMut::new();
+        let mut rest = Bytes::new();
         loop {
-            let more = fill(&mut held, size, &mut bytes).await?;
-            let found = upload.offset + held.len() as u64;
-            if found > blob.size || (!more && found != blob.size) {
+            let chunk = next(&mut rest, size, &mut bytes).await?;
+            let last = chunk.len() < size;
+            let found = upload.end(&chunk) + rest.len() as u64;
+            if found > blob.size || (last && found != blob.size) {
                 return Err(RegistryError::SizeMismatch { digest: blob.digest, expected: blob.size, found });
             }
-            while held.len() >= size || !(more || held.is_empty()) {
-                upload.send(held.split_to(size.min(held.len())).freeze()).await?;
-            }
-            if !more {
+            upload.send(chunk).await?;
+            if last {
                 break;
             }
         }
@@ -67,15 +71,19 @@ impl HttpRegistry {
     }
 }
 
-/// Reads until there are `size` bytes; `false`: these are the last.
-async fn fill(held: &mut BytesMut, size: usize, bytes: &mut Chunks) -> Result<bool, RegistryError> {
-    while held.len() < size {
-        match bytes.try_next().await? {
-            Some(chunk) => held.extend_from_slice(&chunk),
-            None => return Ok(false),
+/// The next chunk, which is shorter than `size` at the end; what was read beyond it is in `rest`.
+async fn next(rest: &mut Bytes, size: usize, bytes: &mut Chunks) -> Result<Bytes, RegistryError> {
+    let mut chunk = BytesMut::with_capacity(size);
+    while chunk.len() < size {
+        if rest.is_empty() {
+            match bytes.try_next().await? {
+                Some(more) => *rest = more,
+                None => break,
+            }
         }
+        chunk.extend_from_slice(&rest.split_to(rest.len().min(size - chunk.len())));
     }
-    Ok(true)
+    Ok(chunk.freeze())
 }
 
 impl Upload<'_> {

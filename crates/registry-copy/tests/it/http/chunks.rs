@@ -1,6 +1,9 @@
 //! Blobs that are sent in chunks.
 
-use std::sync::{Arc, Mutex};
+use std::sync::{
+    Arc, Mutex,
+    atomic::{AtomicUsize, Ordering},
+};
 
 use proptest::prelude::*;
 use registry_copy::{Chunks, Descriptor, Registry, RegistryError};
@@ -190,6 +193,49 @@ async fn a_registry_that_takes_no_whole_blob_gets_chunks_from_then_on() {
         }
         assert_eq!(world.methods(), "POST PUT DELETE POST PATCH PUT POST PATCH PUT");
     }
+}
+
+#[tokio::test]
+async fn long_chunks_are_kept_one_after_another() {
+    for (least, length, most) in [("20971520", (20 << 20) + 1, 1), ("16777216", (16 << 20) + 1, 2)] {
+        let server = Server::start(move |_, request| match request.split(' ').next() {
+            Some("POST") => reply("202 Accepted", &[("Location", "/session"), ("OCI-Chunk-Min-Length", least)], b""),
+            Some("PATCH") => reply("202 Accepted", &[], b""),
+            _ => reply("201 Created", &[], b""),
+        })
+        .await;
+        let (registry, reading, at_once) = (registry(&server), AtomicUsize::new(0), Arc::new(AtomicUsize::new(0)));
+        let reading = Arc::new(reading);
+        let puts = (0..3_u8).map(|n| {
+            let content = vec![b'a' + n; length];
+            let descriptor = describe(LAYER, &content);
+            let (counted, highest) = (Arc::clone(&reading), Arc::clone(&at_once));
+            let bytes = futures_util::stream::once(async move {
+                highest.fetch_max(counted.fetch_add(1, Ordering::SeqCst) + 1, Ordering::SeqCst);
+                Ok(content.into())
+            });
+            let (registry, reading) = (&registry, Arc::clone(&reading));
+            async move {
+                registry.put_blob(&repository(), &descriptor, Box::pin(bytes)).await.unwrap();
+                reading.fetch_sub(1, Ordering::SeqCst);
+            }
+        });
+        futures_util::future::join_all(puts).await;
+        assert_eq!(at_once.load(Ordering::SeqCst), most, "{least}");
+    }
+}
+
+#[tokio::test]
+async fn a_registry_that_takes_only_chunks_that_no_memory_holds_is_refused() {
+    let session = Session { refuses_whole: Some("413 no"), least: Some("67108865"), ..Session::default() };
+    let world = World::new(session).await;
+    let registry = registry(&world.server);
+    let (descriptor, chunks) = blob(b"content");
+    registry.put_blob(&repository(), &descriptor, chunks).await.unwrap_err();
+    let (_, chunks) = blob(b"content");
+    let error = registry.put_blob(&repository(), &descriptor, chunks).await.unwrap_err();
+    assert!(matches!(error, RegistryError::Protocol { .. }) && error.to_string().contains("64 MiB"), "{error}");
+    assert_eq!(world.methods(), "POST PUT DELETE POST DELETE");
 }
 
 /// Puts ten bytes into a registry that takes chunks only and does this with them.
