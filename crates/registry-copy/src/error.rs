@@ -12,10 +12,12 @@ use crate::ManifestError;
 #[non_exhaustive]
 pub enum RegistryError {
     /// The server does not accept the credentials, or wants some and there are none.
-    #[error("{at} does not accept the credentials{}", scheme.as_ref().map(|s| format!(" (it asks for {s})")).unwrap_or_default())]
+    #[error("{at} {}{}", if *known { "does not accept the credentials" } else { "wants credentials, and none are known for it" }, scheme.as_ref().map(|s| format!(" (it asks for {s})")).unwrap_or_default())]
     Unauthorized {
         /// The registry.
         at: String,
+        /// Whether there are credentials for it.
+        known: bool,
         /// The scheme that the server asks for, where it is not one that can be answered.
         scheme: Option<String>,
     },

@@ -305,7 +305,7 @@ async fn variables_and_credentials_that_are_none() {
     std::fs::write(&file, "{").unwrap();
     company.fails(TO_QA, 2, &["auth.json", "not a docker configuration"]).await;
     std::fs::write(&file, "{}").unwrap();
-    company.fails(TO_QA, 10, &["does not accept the credentials"]).await;
+    company.fails(TO_QA, 10, &["wants credentials, and none are known for it"]).await;
     company.set("REGISTRY_AUTH_FILE", None);
     company.set("SYSTEM_ACCESSTOKEN", None);
     company.fails(TO_QA, 10, &["denied", "401"]).await;
