@@ -73,7 +73,7 @@ pub(crate) fn run<C: Command>() -> ExitCode {
         Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
     };
     let code = runtime.block_on(async {
-        match Session::open(command.common()) {
+        match Session::open(command.common(), &mut account) {
             Err(error) => finish::<C>(output, &account, &Ended::Failed(error), None, began),
             Ok(session) => {
                 let ended = supervised(&command, &session, &mut account).await;

@@ -184,8 +184,10 @@ pub enum Error {
         what: String,
     },
     /// A credential helper that gives no answer.
-    #[error("docker-credential-{helper} gives no credentials")]
+    #[error("docker-credential-{helper} gives no credentials for {registry}")]
     Helper {
+        /// Whose credentials it keeps.
+        registry: Authority,
         /// Its name, as the docker configuration has it.
         helper: String,
         /// Why.

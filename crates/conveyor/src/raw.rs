@@ -3,7 +3,7 @@
 
 use aws::Access;
 use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{Destination, Observer, Options, Registry, RegistryError, Source, http};
+use registry_copy::{CopyError, Destination, Observer, Options, Registry, RegistryError, Source, http};
 use release::{Authority, Digest, Reference, RunId, Tag};
 use tokio::time::Instant;
 
@@ -60,7 +60,12 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
     };
     let origin = Source { registry: &*from, repository: source.repository.clone(), digest };
     let target = Destination { registry: &*to, repository: destination.repository.clone(), tag: tag.clone() };
-    let failed = |failure| Error::Copy { what: format!("{source} to {destination}"), source: failure };
+    let failed = |failure| match failure {
+        CopyError::Source(RegistryError::NoManifest { digest: missing, .. }) if missing == digest => {
+            Error::NoSource { reference: source.clone() }
+        }
+        failure => Error::Copy { what: format!("{source} to {destination}"), source: failure },
+    };
     let ended =
         moving::copy(&origin, &target, Some(held), copy.options, copy.observer, copy.dry_run).await.map_err(failed)?;
     let (already_present, moved) = match ended {

@@ -21,6 +21,8 @@ use crate::Error;
 pub struct DockerConfig {
     /// The first that knows a registry counts.
     files: Vec<PathBuf>,
+    /// The variable that names the file, where one does.
+    named_by: Option<&'static str>,
     helpers: helper::Surroundings,
 }
 
@@ -57,10 +59,13 @@ impl DockerConfig {
     #[must_use]
     pub fn of_process() -> Self {
         let folder = |name: &str| env::var_os(name).filter(|value| !value.is_empty()).map(PathBuf::from);
-        let files = match (folder("REGISTRY_AUTH_FILE"), folder("DOCKER_CONFIG")) {
-            (Some(file), _) => vec![file],
-            (None, Some(folder)) => vec![folder.join("config.json")],
-            (None, None) => {
+        const NAMES: [&str; 2] = ["REGISTRY_AUTH_FILE", "DOCKER_CONFIG"];
+        let named = NAMES.map(folder);
+        let named_by = std::iter::zip(NAMES, &named).find_map(|(name, path)| path.as_ref().map(|_| name));
+        let files = match named {
+            [Some(file), _] => vec![file],
+            [None, Some(folder)] => vec![folder.join("config.json")],
+            [None, None] => {
                 let home = folder("HOME");
                 let below_home = |path: &str| home.as_ref().map(|home| home.join(path));
                 let session = folder("XDG_RUNTIME_DIR");
@@ -69,7 +74,16 @@ impl DockerConfig {
                 podman.chain(below_home(".docker/config.json")).collect()
             }
         };
-        Self { files, helpers: helper::Surroundings::of_process() }
+        Self { files, named_by, helpers: helper::Surroundings::of_process() }
+    }
+
+    /// What is wrong with a file that the environment names: it is not there, so that nobody is logged in.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let (variable, path) = (self.named_by?, self.files.first()?);
+        let missing = path.try_exists().is_ok_and(|exists| !exists);
+        missing
+            .then(|| format!("{variable} names {}, which is not there: registries get no credentials", path.display()))
     }
 
     /// Who to be for a repository of a registry, or for the registry as a whole. Nobody in particular where no file
@@ -85,7 +99,8 @@ impl DockerConfig {
             let helper = file.helper(registry);
             if let Some((name, server)) = &helper {
                 let answer = helper::ask(name, server, &self.helpers).await;
-                let failed = |source| Error::Helper { helper: shown(name.as_bytes()), source };
+                let failed =
+                    |source| Error::Helper { registry: registry.clone(), helper: shown(name.as_bytes()), source };
                 if let Some(login) = answer.map_err(failed)? {
                     return Ok(Some(found(name, login)));
                 }

@@ -47,6 +47,7 @@ impl Home {
         let path = format!("{}:/usr/bin:/bin", self.path().display());
         DockerConfig {
             files: files.iter().map(|file| self.path().join(file)).collect(),
+            named_by: Some("DOCKER_CONFIG"),
             helpers: Surroundings(vec![("PATH", path.into()), ("AWS_PROFILE", "deploy".into())]),
         }
     }
@@ -224,6 +225,7 @@ echo '{"Username":"kept","Secret":"safe"}'"#,
         let error = home.found(registry).await.unwrap_err();
         let shown = format!("{} {error:?}", crate::chain(&error));
         assert!(matches!(error, Error::Helper { .. }) && shown.contains(says), "{registry}: {shown}");
+        assert!(shown.contains(&format!("for {registry}: ")), "{shown}");
         assert!(!shown.contains("hunter2"), "{shown}");
     }
 }
@@ -237,4 +239,16 @@ async fn a_helper_that_hangs_is_ended() {
     let error = home.found("r.example").await.unwrap_err();
     assert!(matches!(error, Error::Helper { source: HelperError::TimedOut, .. }), "{error:?}");
     assert!(error.is_retryable());
+}
+
+#[test]
+fn a_file_that_is_named_and_not_there_is_told() {
+    let home = Home::with("{}");
+    assert_eq!(home.configuration(&["config.json"]).warning(), None);
+    let warning = home.configuration(&["gone.json"]).warning().unwrap();
+    assert!(
+        warning.starts_with("DOCKER_CONFIG names ") && warning.contains("gone.json, which is not there"),
+        "{warning}"
+    );
+    assert_eq!(DockerConfig { named_by: None, ..home.configuration(&["gone.json"]) }.warning(), None);
 }
