@@ -93,6 +93,14 @@ impl FromStr for Reference {
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
         let error = || ParseError::new("an image reference", text, "write REGISTRY/REPOSITORY:TAG or …@sha256:…");
+        if let Some((scheme, _)) = text.split_once("://") {
+            let rule = match scheme {
+                "docker" => "leave out docker://",
+                "https" => "leave out https://",
+                _ => "leave out what stands before the registry, :// included",
+            };
+            return Err(ParseError::new("an image reference", text, rule));
+        }
         let (named, digest) = match text.split_once('@') {
             Some((named, digest)) => (named, Some(digest.parse()?)),
             None => (text, None),

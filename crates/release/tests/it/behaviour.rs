@@ -1,6 +1,6 @@
 //! What the words do besides being read and printed.
 
-use release::{Actor, BuildId, CommitId, Digest, Hasher, ObjectId, ParseError, RunId, Tag};
+use release::{Actor, BuildId, CommitId, Digest, Hasher, ObjectId, ParseError, Reference, RunId, Tag};
 
 #[test]
 fn builds_are_ordered_as_numbers() {
@@ -69,6 +69,11 @@ fn an_error_shows_what_was_given_safely_and_what_to_write() {
     assert!(long.starts_with(&format!("\"{}…\" is", "a".repeat(80))), "{long}");
     let just = error(&format!("{}/", "a".repeat(79)));
     assert!(just.starts_with(&format!("\"{}/\" is", "a".repeat(79))), "{just}");
+    let reference = |text: &str| text.parse::<Reference>().unwrap_err().to_string();
+    for scheme in ["docker://", "https://"] {
+        let shown = reference(&format!("{scheme}registry.example/a:1"));
+        assert!(shown.ends_with(&format!("leave out {scheme}")), "{shown}");
+    }
     let ParseError { what, text, .. } = "x y".parse::<Tag>().unwrap_err();
     assert_eq!((what, &*text), ("a tag", "x y"));
 }
