@@ -45,12 +45,16 @@ pub(crate) struct CopyArtifact {
     /// What CI built: an OCI layout directory
     #[arg(long, value_name = "oci:DIRECTORY", value_parser = layout)]
     from: Option<PathBuf>,
-    /// How many requests may be under way at once
-    #[arg(long, value_name = "N", value_parser = jobs, requires = "destination")]
+    /// How many requests may be under way at once, from 1 to 256; 64 unless this is said
+    #[arg(long, value_name = "N", value_parser = jobs, conflicts_with = "to")]
     jobs: Option<NonZeroUsize>,
     /// Leave behind what refers to the image: signatures, SBOMs
-    #[arg(long, requires = "destination")]
+    #[arg(long, conflicts_with = "to")]
     no_referrers: bool,
+    /// Ask the destination for every part, and send again what it has lost; else a tag or a manifest that is there
+    /// vouches for its parts. APP=BUILD always asks
+    #[arg(long, conflicts_with = "to")]
+    thorough: bool,
     /// Write the digest to this file too, when the image is there
     #[arg(long, value_name = "FILE")]
     digest_file: Option<PathBuf>,
@@ -126,7 +130,12 @@ impl CopyArtifact {
         let source: Reference = self.what.parse()?;
         let ledger = session.ledger.as_ref();
         let usual = Options::until(session.deadline);
-        let options = Options { jobs: self.jobs.unwrap_or(usual.jobs), referrers: !self.no_referrers, ..usual };
+        let options = Options {
+            jobs: self.jobs.unwrap_or(usual.jobs),
+            referrers: !self.no_referrers,
+            thorough: self.thorough,
+            ..usual
+        };
         let copy = Copy {
             source: &source,
             destination,

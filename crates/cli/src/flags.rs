@@ -19,7 +19,7 @@ pub(crate) struct Common {
     /// How the result is written to stdout
     #[arg(long, value_enum, default_value_t, global = true)]
     pub(crate) output: Output,
-    /// When to give up: 90s, 10m, 1h
+    /// When to give up: 90s, 10m, 1h; up to 24h
     #[arg(long, default_value = "10m", global = true)]
     pub(crate) timeout: Timeout,
     /// Print a completion script for bash, zsh, fish, elvish or powershell; alone

@@ -53,7 +53,33 @@ async fn from_one_docker_registry_to_another() {
     let pinned = format!("copy-artifact {from}@{other} {to}:48214 --digest-file {}", file.display());
     assert_eq!(company.json(&pinned, 0).await["digest"], other.to_string());
     assert_eq!(std::fs::read_to_string(file).unwrap(), format!("{other}\n"));
-    company.fails(&format!("copy-artifact {from}:1 {to}:1"), 2, &["is not there", "correct the reference"]).await;
+    let nothing = format!("@sha256:{}", "0".repeat(64));
+    for missing in [":1", &nothing] {
+        let says = format!("{from}{missing} is not there: correct the reference");
+        company.fails(&format!("copy-artifact {from}{missing} {to}:1"), 2, &[&says]).await;
+    }
+    company.fails(&format!("copy-artifact docker://{from}:1 {to}:1"), 2, &["leave out docker://"]).await;
+}
+
+#[tokio::test]
+async fn a_thorough_copy_sends_again_what_was_lost() {
+    let mut company = Company::behind_proxies().await;
+    let (_, digest) = company.publish("48213", 1).await;
+    company.set("CONVEYOR_LEDGER", None);
+    let (from, to) = (repository_of(&company, "dev"), repository_of(&company, "qa"));
+    let line = format!("copy-artifact {from}:48213 {to}:48213");
+    company.json(&line, 0).await;
+    let (memory, repository) = (company.memory("qa"), APP.repository.parse().unwrap());
+    let lost = memory.digests(&repository).into_iter().find(|part| *part != digest).unwrap();
+    memory.remove(&repository, &lost);
+
+    for (flag, copied) in [("", 0), (" --thorough --dry-run", 1), (" --thorough", 1), (" --thorough", 0)] {
+        let done = company.json(&format!("{line}{flag}"), 0).await;
+        assert_eq!(done["blobs"]["copied"], copied, "{flag}: {done}");
+    }
+    for flag in ["--thorough", "--no-referrers", "--jobs 2"] {
+        company.fails(&format!("copy-artifact payments-api=48213 --to qa {flag}"), 2, &[flag.trim_end_matches(" 2"), "--to"]).await;
+    }
 }
 
 const VALUES: &str = "# a service\nimage:\n  tag: \"48200\" # by a machine\n";
