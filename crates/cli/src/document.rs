@@ -34,6 +34,9 @@ pub(crate) struct Document<B> {
 /// What every document has.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct Head {
+    /// The command.
+    #[serde(skip)]
+    pub(crate) command: &'static str,
     /// `conveyor/COMMAND/v1`.
     pub(crate) schema: String,
     #[serde(flatten)]
@@ -210,7 +213,7 @@ impl<B> Document<B> {
 }
 
 impl Head {
-    pub(crate) fn new(name: &str, account: &Account, ended: &Ended, elapsed: Duration) -> Self {
+    pub(crate) fn new(name: &'static str, account: &Account, ended: &Ended, elapsed: Duration) -> Self {
         let (held, found) = match ended {
             Ended::Came(Outcome::TagHeld { place, by, wanted }) => {
                 let held = HeldPart { tag: place.to_string(), by: by.to_string(), wanted: wanted.to_string() };
@@ -222,6 +225,7 @@ impl Head {
         let happened = &account.happened;
         let running = account.apps.iter().filter_map(|(app, part)| Some((app.to_string(), part.running.clone()?)));
         Self {
+            command: name,
             schema: format!("conveyor/{name}/v1"),
             result: result(ended),
             environment: account.environment.as_ref().map(ToString::to_string),

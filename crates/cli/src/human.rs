@@ -61,7 +61,7 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         }
         Outcome::Unchanged if !of_policy => line(text, "it is so already, nothing was written"),
         Outcome::Unchanged => line(text, &format!("{environment}: it is so already, nothing was written")),
-        Outcome::Planned if !of_policy => line(text, "dry run: nothing was done, and no policy was asked"),
+        Outcome::Planned if !of_policy => line(text, "dry run: nothing was done"),
         Outcome::Planned => line(text, "dry run: this is allowed and nothing was done"),
         Outcome::Allowed => line(text, &format!("{environment}: allowed")),
         Outcome::Denied(denied) => {
@@ -130,21 +130,49 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
 fn tell_copy(text: &mut String, copy: &CopyAccount) {
     let CopyAccount { source, destination, already_present, moved, .. } = copy;
     match moved {
-        Moved::Done(_) if *already_present => line(text, &format!("{destination} is there already")),
-        Moved::Done(Transfer { blobs, bytes, .. }) => {
-            line(text, &format!("{destination}: {} blobs, {bytes} bytes copied, read back", blobs.copied));
-        }
+        Moved::Done(transfer) => line(text, &done(&destination.to_string(), *already_present, transfer)),
         Moved::Planned(ToMove { manifests: 0, blobs: 0, .. }) if *already_present => {
             line(text, &format!("{destination} is there already"));
         }
         Moved::Planned(to_move) => {
             let verb = if *already_present { "complete" } else { "copy" };
             line(text, &format!("would {verb} {source} to {destination}"));
-            let ToMove { manifests, blobs, bytes, referrers, present, .. } = to_move;
-            let rest = format!("{referrers} referrers among them; {present} blobs are there");
-            line(text, &format!("  {manifests} manifests, {blobs} blobs, {bytes} bytes, {rest}"));
+            let ToMove { manifests, blobs, bytes, referrers, present, .. } = *to_move;
+            let (manifests, blobs, size) = (count(manifests, "manifest"), count(blobs, "blob"), size(bytes));
+            let referrers = count(referrers, "referrer");
+            let there = count(present, "blob");
+            line(text, &format!("  {manifests} ({referrers} among them), {blobs}, {size}; {there} there already"));
         }
     }
+}
+
+/// What a copy did.
+fn done(destination: &str, already_present: bool, transfer: &Transfer) -> String {
+    let Transfer { manifests, blobs, bytes, referrers, .. } = transfer;
+    if already_present && (*manifests, blobs.copied, blobs.mounted) == (0, 0, 0) {
+        return format!("{destination} is there already");
+    }
+    let mut parts = vec![format!("{} copied ({})", count(blobs.copied, "blob"), size(*bytes))];
+    let others =
+        [(blobs.mounted, "blob", " mounted"), (blobs.present, "blob", " there already"), (*referrers, "referrer", "")];
+    let others = others.into_iter().filter(|(number, ..)| *number > 0);
+    parts.extend(others.map(|(number, what, how)| format!("{}{how}", count(number, what))));
+    let lead = if already_present { " was there and is complete again" } else { "" };
+    format!("{destination}{lead}: {}, read back", parts.join(", "))
+}
+
+/// A number of things.
+pub(crate) fn count(number: u64, what: &str) -> String {
+    format!("{number} {what}{}", if number == 1 { "" } else { "s" })
+}
+
+fn size(bytes: u64) -> String {
+    if bytes < 1 << 20 { count(bytes, "byte") } else { mebibytes(bytes) }
+}
+
+pub(crate) fn mebibytes(bytes: u64) -> String {
+    const MIB: u64 = 1 << 20;
+    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
 }
 
 fn tell_changes(text: &mut String, verb: &str, changes: &[ChangeAccount]) {
@@ -162,16 +190,16 @@ fn tell_state(text: &mut String, head: &Head) {
         None => "not known",
     };
     let happened = &head.happened;
-    line(
-        text,
-        &format!(
-            "happened: copied {}, ledger {}, synced {}, healthy {}",
-            seen(Some(happened.copied)),
-            seen(happened.ledger),
-            seen(happened.synced),
-            seen(happened.healthy)
-        ),
-    );
+    let (copied, ledger) = (seen(Some(happened.copied)), seen(happened.ledger));
+    let state = match (head.command, &head.environment) {
+        ("copy-artifact", None) => format!("copied {copied}"),
+        ("update-ledger", None) => format!("written {ledger}"),
+        _ => {
+            let (synced, healthy) = (seen(happened.synced), seen(happened.healthy));
+            format!("copied {copied}, ledger {ledger}, synced {synced}, healthy {healthy}")
+        }
+    };
+    line(text, &format!("happened: {state}"));
     for (app, running) in &head.running {
         let running = if running.is_empty() { "nothing" } else { running };
         line(text, &format!("running: the Ledger asks for {app} {running}"));
@@ -180,4 +208,29 @@ fn tell_state(text: &mut String, head: &Head) {
 
 fn line(text: &mut String, words: &str) {
     let _infallible = writeln!(text, "{words}");
+}
+
+#[cfg(test)]
+mod tests {
+    use conveyor::release::Digest;
+
+    use super::*;
+
+    #[test]
+    fn a_copy_is_told_in_one_sentence() {
+        let mut transfer = Transfer::of(Digest::of(b""));
+        assert_eq!(done("r/a:1", true, &transfer), "r/a:1 is there already");
+        assert_eq!(done("r/a:1", false, &transfer), "r/a:1: 0 blobs copied (0 bytes), read back");
+        (transfer.blobs.copied, transfer.bytes) = (1, 1);
+        assert_eq!(
+            done("r/a:1", true, &transfer),
+            "r/a:1 was there and is complete again: 1 blob copied (1 byte), read back"
+        );
+        (transfer.blobs.copied, transfer.bytes, transfer.blobs.mounted) = (2, 5 << 19, 4);
+        (transfer.blobs.present, transfer.referrers) = (3, 1);
+        assert_eq!(
+            done("r/a:1", false, &transfer),
+            "r/a:1: 2 blobs copied (2.5 MiB), 4 blobs mounted, 3 blobs there already, 1 referrer, read back"
+        );
+    }
 }

@@ -20,7 +20,12 @@ use conveyor::{
 use tokio::time::Instant;
 
 use self::bars::Bars;
-use crate::{agent, flags::Common, untrusted::untrusted};
+use crate::{
+    agent,
+    flags::Common,
+    human::{count, mebibytes},
+    untrusted::untrusted,
+};
 
 /// Between two lines about one copy, or about one kind of failure.
 const PAUSE: Duration = Duration::from_secs(30);
@@ -177,7 +182,7 @@ impl Observer for Progress {
             return;
         }
         let mut state = self.state();
-        let line = format!("copying {blobs} blobs, {}", mebibytes(bytes));
+        let line = format!("copying up to {}, {}", count(blobs, "blob"), mebibytes(bytes));
         if self.on_an_agent && !self.quiet && state.copy.is_none() {
             state.write(&agent::group(&line));
         } else if state.bars.is_none() {
@@ -235,11 +240,6 @@ impl conveyor::Observer for Progress {
     fn again(&self, because: &Error, _: Duration) {
         self.failed(because);
     }
-}
-
-fn mebibytes(bytes: u64) -> String {
-    const MIB: u64 = 1 << 20;
-    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
 }
 
 #[cfg(test)]
