@@ -139,7 +139,7 @@ async fn a_helper_that_fails_is_named_and_its_secret_is_not() {
     }
     helper(&mut company, "canary", "echo credentials not found in native keychain; exit 1");
     let anonymous = company.run(&copy(&company, "1")).await;
-    assert!(anonymous.code == 1 && anonymous.stderr.contains("does not accept"), "{anonymous:?}");
+    assert!(anonymous.code == 1 && anonymous.stderr.contains("wants credentials"), "{anonymous:?}");
 }
 
 #[tokio::test]
