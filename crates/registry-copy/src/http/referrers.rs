@@ -7,14 +7,14 @@ use serde::Deserialize;
 use super::{
     HttpRegistry,
     paths::{self, Reference},
-    wire::{link, refusals},
+    wire::{few::Few, link, refusals},
 };
 use crate::{Descriptor, RegistryError};
 
 /// The most bytes of one page.
 pub(super) const PAGE: usize = 8 << 20;
 /// The most referrers of one manifest.
-const MOST: usize = 1_000;
+pub(super) const MOST: usize = 1_000;
 /// The most pages that they come on.
 const MOST_PAGES: usize = 100;
 
@@ -22,7 +22,7 @@ const MOST_PAGES: usize = 100;
 #[derive(Deserialize)]
 struct Page {
     /// Some registries say that there are none with `null`.
-    manifests: Option<Vec<Descriptor>>,
+    manifests: Option<Few<Descriptor, MOST>>,
 }
 
 /// Whether a status says that a registry has no referrers API. By the specification it is 404; those that take the
@@ -56,7 +56,7 @@ impl HttpRegistry {
                 }
                 _ => return Err(self.refusal(repository, response)),
             }
-            found.extend(response.json::<Page>()?.manifests.unwrap_or_default());
+            found.extend(response.json::<Page>()?.manifests.map_or_else(Vec::new, |few| few.0));
             self.few_enough(repository, &found)?;
             next = match link::next(response.headers()) {
                 Ok(None) => None,
@@ -81,7 +81,7 @@ impl HttpRegistry {
         let Some((_, response)) = self.get_manifest(repository, Reference::Referrers(subject)).await? else {
             return Ok(Vec::new());
         };
-        let found = response.json::<Page>()?.manifests.unwrap_or_default();
+        let found = response.json::<Page>()?.manifests.map_or_else(Vec::new, |few| few.0);
         self.few_enough(repository, &found)?;
         Ok(found)
     }
@@ -90,7 +90,7 @@ impl HttpRegistry {
         RegistryError::NoReferrersApi { at: self.at(repository) }
     }
 
-    fn few_enough(&self, repository: &Repository, found: &[Descriptor]) -> Result<(), RegistryError> {
+    pub(super) fn few_enough<T>(&self, repository: &Repository, found: &[T]) -> Result<(), RegistryError> {
         if found.len() > MOST {
             return Err(self.protocol(repository, "it lists more than 1,000 referrers of one manifest"));
         }

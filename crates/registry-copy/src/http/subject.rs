@@ -2,19 +2,52 @@ use std::time::Duration;
 
 use guarded_http::{Method, StatusCode, header};
 use release::{Digest, Repository};
-use serde_json::{Value, json};
+use serde::{Deserialize, Serialize};
+use serde_json::value::RawValue;
 
 use super::{
     HttpRegistry,
     paths::{self, Reference},
-    referrers::{PAGE, is_no_api},
+    referrers::{MOST, PAGE, is_no_api},
     upload::BRIEF,
+    wire::few::Few,
 };
 use crate::{Manifest, RegistryError};
 
 const INDEX: &str = "application/vnd.oci.image.index.v1+json";
 /// How often the list is read, and written again where somebody else wrote it at the same time.
 const ROUNDS: u32 = 16;
+
+/// The list. Its entries stay as they are, whatever else they hold.
+#[derive(Deserialize)]
+struct List {
+    manifests: Few<Box<RawValue>, MOST>,
+}
+
+/// What an entry is looked at for.
+#[derive(Deserialize)]
+struct Listed {
+    digest: String,
+}
+
+/// An entry: a manifest's descriptor, with the annotations that it has.
+#[derive(Serialize)]
+#[serde(rename_all = "camelCase")]
+struct Entry<'a> {
+    media_type: &'a str,
+    digest: Digest,
+    size: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    artifact_type: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    annotations: Option<&'a RawValue>,
+}
+
+#[derive(Default, Deserialize)]
+struct Annotated<'a> {
+    #[serde(borrow)]
+    annotations: Option<&'a RawValue>,
+}
 
 impl HttpRegistry {
     /// Lists a manifest that was put among the referrers of its subject, where the registry does not (distribution-spec,
@@ -40,7 +73,7 @@ impl HttpRegistry {
         let mut looks = 1;
         for _ in 0..ROUNDS {
             let mut listed = self.list(repository, &subject.digest).await?;
-            if listed.iter().any(|entry| entry.get("digest").and_then(Value::as_str) == Some(&digest)) {
+            if listed.iter().any(|entry| names(entry, &digest)) {
                 looks -= 1;
             } else {
                 listed.push(entry(manifest));
@@ -65,44 +98,47 @@ impl HttpRegistry {
         }
     }
 
-    /// The entries as they are, whatever else they hold.
-    async fn list(&self, repository: &Repository, subject: &Digest) -> Result<Vec<Value>, RegistryError> {
+    /// The entries, each as it is.
+    async fn list(&self, repository: &Repository, subject: &Digest) -> Result<Vec<String>, RegistryError> {
         let Some((_, response)) = self.get_manifest(repository, Reference::Referrers(subject)).await? else {
             return Ok(Vec::new());
         };
-        match response.json::<Value>()?.get_mut("manifests").map(Value::take) {
-            Some(Value::Array(entries)) => Ok(entries),
-            _ => Err(self.protocol(repository, "the tag for a list of referrers holds something else")),
-        }
+        let List { manifests: Few(entries) } = response.json()?;
+        self.few_enough(repository, &entries)?;
+        Ok(entries.iter().map(|entry| entry.get().to_owned()).collect())
     }
 
     async fn put_list(
         &self,
         repository: &Repository,
         subject: &Digest,
-        entries: &[Value],
+        entries: &[String],
     ) -> Result<(), RegistryError> {
-        let index = json!({ "schemaVersion": 2, "mediaType": INDEX, "manifests": entries });
+        let entries = entries.join(",");
+        let index = format!(r#"{{"schemaVersion":2,"mediaType":"{INDEX}","manifests":[{entries}]}}"#);
         let response = self
             .writing(repository, Method::PUT, &paths::manifest(repository, Reference::Referrers(subject)))?
             .header(header::CONTENT_TYPE, INDEX)
-            .body(index.to_string())
+            .body(index)
             .send(BRIEF)
             .await?;
         if response.status() == StatusCode::CREATED { Ok(()) } else { Err(self.refusal(repository, response)) }
     }
 }
 
-/// A manifest's entry: its descriptor, with the annotations that it has.
-fn entry(manifest: &Manifest) -> Value {
+fn names(entry: &str, digest: &str) -> bool {
+    serde_json::from_str::<Listed>(entry).is_ok_and(|listed| listed.digest == digest)
+}
+
+fn entry(manifest: &Manifest) -> String {
     let descriptor = manifest.descriptor();
-    let mut entry = json!({
-        "mediaType": descriptor.media_type, "digest": descriptor.digest, "size": descriptor.size,
-    });
-    let document = serde_json::from_slice::<Value>(manifest.bytes()).unwrap_or_default();
-    if let Some(fields) = entry.as_object_mut() {
-        fields.extend(descriptor.artifact_type.map(|kind| ("artifactType".to_owned(), kind.into())));
-        fields.extend(document.get("annotations").map(|annotations| ("annotations".to_owned(), annotations.clone())));
-    }
-    entry
+    let Annotated { annotations } = serde_json::from_slice(manifest.bytes()).unwrap_or_default();
+    let entry = Entry {
+        media_type: &descriptor.media_type,
+        digest: descriptor.digest,
+        size: descriptor.size,
+        artifact_type: descriptor.artifact_type.as_deref(),
+        annotations,
+    };
+    serde_json::to_string(&entry).unwrap_or_default()
 }

@@ -106,3 +106,35 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
     let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
     assert_eq!(methods.join(" "), "PUT GET GET PUT GET GET PUT GET GET");
 }
+
+#[tokio::test]
+async fn a_list_of_referrers_keeps_its_entries_as_they_are_unless_they_are_too_many() {
+    let subject = json(&describe(IMAGE, b"subject"));
+    let config = json(&describe(LAYER, b"config"));
+    let rest = format!(r#""config":{config},"layers":[],"subject":{subject},"annotations":{{"b":"1","a":"2"}}"#);
+    let referrer = Manifest::parse(None, format!(r#"{{"schemaVersion":2,{rest}}}"#).into()).unwrap();
+    for (entries, fits) in [(r#"{"z":1.50,"digest":"d"},7"#.to_owned(), true), (vec!["0"; 1_001].join(","), false)] {
+        let held = std::sync::Mutex::new(format!(r#"{{"x":[0],"manifests":[{entries}]}}"#));
+        let server = Server::start(move |_, request| {
+            let mut held = held.lock().unwrap();
+            if request.starts_with("PUT") && request.contains("/sha256-") {
+                *held = request.split_once("\r\n\r\n").unwrap().1.to_owned();
+            }
+            match request.split(' ').next() {
+                Some("PUT") => reply("201 Created", &[], b""),
+                _ if request.contains("/referrers/") => reply("404 Not Found", &[], b"404 page not found"),
+                _ => reply("200 OK", &[("Content-Type", INDEX)], held.as_bytes()),
+            }
+        })
+        .await;
+        let put = registry(&server).put(&repository(), &referrer, None).await;
+        let lists =
+            server.seen().into_iter().filter(|request| request.starts_with("PUT") && request.contains("/sha256-"));
+        let lists: Vec<_> = lists.collect();
+        assert_eq!((put.is_ok(), lists.len()), (fits, usize::from(fits)), "{put:?}");
+        if fits {
+            assert!(lists[0].contains(&format!(r#""manifests":[{entries},{{"mediaType":"#)), "{}", lists[0]);
+            assert!(lists[0].ends_with(r#","annotations":{"b":"1","a":"2"}}]}"#), "{}", lists[0]);
+        }
+    }
+}
