@@ -77,8 +77,9 @@ async fn a_thorough_copy_sends_again_what_was_lost() {
         let done = company.json(&format!("{line}{flag}"), 0).await;
         assert_eq!(done["blobs"]["copied"], copied, "{flag}: {done}");
     }
-    for flag in ["--thorough", "--no-referrers", "--jobs 2"] {
-        company.fails(&format!("copy-artifact payments-api=48213 --to qa {flag}"), 2, &[flag.trim_end_matches(" 2"), "--to"]).await;
+    for (flag, name) in [("--thorough", "--thorough"), ("--no-referrers", "--no-referrers"), ("--jobs 2", "--jobs")] {
+        let line = format!("copy-artifact payments-api=48213 --to qa {flag}");
+        company.fails(&line, 2, &[name, "--to"]).await;
     }
 }
 
