@@ -24,7 +24,6 @@ fn line((name, row): &(&str, Row)) -> String {
         Ends::LiedTo => "integrity: the tag is right and the registry was caught",
         Ends::Failed(3) => "temporary: run it again",
         Ends::Failed(13) => "integrity",
-        Ends::Failed(2) => "usage: it is not there",
         Ends::Failed(_) => "failed",
     };
     format!("| {} | {} | `{name}` | {ends} | {} |\n", row.number, row.fault, row.ends.codes())
