@@ -91,7 +91,7 @@ mod tests {
     fn only_lines_of_requests_are_counted() {
         let log = b"127.0.0.1 - - [24/Nov/2026:10:00:00 +0000] \"GET /v2/ HTTP/1.1\" 200 2 \"\" \"curl\"\n\
             127.0.0.1 - - [24/Nov/2026:10:00:00 +0000] \"PUT /v2/a/manifests/1 HTTP/1.1\" 201 0 \"\" \"\"\n\
-            time=\"2026-11-24\" level=error msg=\"no such blob\"\n";
+            time=\"2026-11-24T10:00:00Z\" level=error msg=\"no such blob\" http.request.method=GET\n";
         assert_eq!(count(log), 2);
     }
 }
