@@ -116,7 +116,8 @@ fn a_token_of_moto_opens_a_registry_though_it_ended_in_2015() {
             assert_eq!(ecr.resolve(&repository, &tag()).await.unwrap(), None);
             costs.push(ecr.requests() - before);
         }
-        assert_eq!(costs[0] - costs[1], 3, "the role, the caller and the token are asked for once: {costs:?}");
+        let once = "the role, the caller, the token, and whether the tag is archived are asked for once";
+        assert_eq!(costs[0] - costs[1], 4, "{once}: {costs:?}");
     });
 }
 

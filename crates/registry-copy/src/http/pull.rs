@@ -19,11 +19,12 @@ impl HttpRegistry {
         repository: &Repository,
         tag: &Tag,
     ) -> Result<Option<Digest>, RegistryError> {
-        let Some((digest, response)) = self.get_manifest(repository, Reference::Tag(tag)).await? else {
-            if !self.learnt.is_free(repository, tag) {
-                self.not_archived(repository, Reference::Tag(tag)).await?;
-                self.learnt.free(repository, tag);
-            }
+        let found = match self.get_manifest(repository, Reference::Tag(tag)).await? {
+            None if !self.learnt.is_free(repository, tag) => self.not_archived(repository, Reference::Tag(tag)).await?,
+            found => found,
+        };
+        let Some((digest, response)) = found else {
+            self.learnt.free(repository, tag);
             return Ok(None);
         };
         self.given.keep(repository, digest, response);
@@ -37,15 +38,15 @@ impl HttpRegistry {
     ) -> Result<Option<Manifest>, RegistryError> {
         let found = match self.given.take(repository, *digest) {
             Some(response) => Some((*digest, response)),
-            None => self.get_manifest(repository, Reference::Digest(digest)).await?,
+            None => match self.get_manifest(repository, Reference::Digest(digest)).await? {
+                // What this client has stored and does not see yet is no surprise.
+                None if !self.learnt.was_stored(repository, *digest) => {
+                    self.not_archived(repository, Reference::Digest(digest)).await?
+                }
+                found => found,
+            },
         };
-        let Some((found, response)) = found else {
-            // What this client has stored and does not see yet is no surprise.
-            if !self.learnt.was_stored(repository, *digest) {
-                self.not_archived(repository, Reference::Digest(digest)).await?;
-            }
-            return Ok(None);
-        };
+        let Some((found, response)) = found else { return Ok(None) };
         if found != *digest {
             return Err(RegistryError::DigestMismatch { what: "the manifest", expected: *digest, found });
         }
@@ -54,15 +55,20 @@ impl HttpRegistry {
     }
 
     /// Makes sure that a manifest which is not given out is not there: ECR still tells of one that is archived, and its
-    /// tag is not free.
-    async fn not_archived(&self, repository: &Repository, reference: Reference<'_>) -> Result<(), RegistryError> {
+    /// tag is not free. What somebody has stored in between is given out now.
+    async fn not_archived(
+        &self,
+        repository: &Repository,
+        reference: Reference<'_>,
+    ) -> Result<Option<(Digest, Response)>, RegistryError> {
         let request = self.reading(repository, Method::HEAD, &paths::manifest(repository, reference))?;
         let response = request.header(header::ACCEPT, &Manifest::MEDIA_TYPES.join(", ")).send(0).await?;
         match response.status() {
-            StatusCode::NOT_FOUND => Ok(()),
-            StatusCode::OK => {
-                Err(RegistryError::Archived { repository: repository.clone(), image: reference.to_string() })
-            }
+            StatusCode::NOT_FOUND => Ok(None),
+            StatusCode::OK => match self.get_manifest(repository, reference).await? {
+                None => Err(RegistryError::Archived { repository: repository.clone(), image: reference.to_string() }),
+                stored => Ok(stored),
+            },
             _ => Err(self.refusal(repository, response)),
         }
     }
