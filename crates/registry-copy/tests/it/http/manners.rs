@@ -181,7 +181,7 @@ async fn an_archived_image_is_said_to_be_archived() {
         assert!(matches!(&error, RegistryError::Archived { image, .. } if *image == asked_for), "{error}");
         assert!(!error.is_retryable() && error.to_string().contains("restore"), "{error}");
     }
-    assert_eq!(methods(&server), "POST PUT GET HEAD GET HEAD GET HEAD");
+    assert_eq!(methods(&server), "POST PUT GET HEAD GET GET HEAD GET GET HEAD GET");
 }
 
 #[tokio::test]
