@@ -13,10 +13,12 @@ mod statistics;
 mod store;
 mod tool;
 
-use std::{error::Error, fs, num::NonZeroUsize, path::Path};
+use std::{error::Error, fs, num::NonZeroUsize, path::Path, process::Stdio};
+
+use tempfile::TempDir;
 
 use self::{comparison::Comparison, document::Document, growth::Growth, tool::Tools};
-use crate::command::ROOT;
+use crate::command::{ROOT, program};
 
 #[derive(clap::Subcommand)]
 pub(crate) enum Job {
@@ -41,7 +43,7 @@ pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
     let Job::Copy(args) = job;
     let Tools { here: tools, absent } = tool::all()?;
     let ours = tools.first().ok_or("no tool")?;
-    let directory = tempfile::tempdir()?;
+    let (directory, kept_in) = scratch()?;
     let load = measured::load()?;
     let comparison = Comparison::run(&tools, args.only.as_deref(), args.runs, directory.path())?;
     let growth = match args.only {
@@ -56,6 +58,7 @@ pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
         idle: measured::measure(&ours.idle_line(), directory.path())?,
         runs: args.runs,
         machine: measured::machine()?,
+        kept_in,
         load,
     };
     let (text, picture) = (document.markdown()?, picture::of(&comparison, &tools));
@@ -68,4 +71,18 @@ pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
         println!("{text}");
     }
     Ok(())
+}
+
+/// A directory for the registries, and what holds it: memory where there is enough, so that no disk is measured.
+fn scratch() -> Result<(TempDir, &'static str), Box<dyn Error>> {
+    const MEMORY: &str = "/dev/shm";
+    /// The largest image is there once, and its layer at the source takes no room.
+    const ENOUGH: u64 = 8 << 30;
+    let asked = program("df").args(["--block-size=1", "--output=avail", MEMORY]).stderr(Stdio::null()).output()?;
+    let free = String::from_utf8_lossy(&asked.stdout).lines().last().and_then(|line| line.trim().parse::<u64>().ok());
+    if free.is_some_and(|free| free >= ENOUGH) {
+        Ok((tempfile::tempdir_in(MEMORY)?, "in memory (tmpfs)"))
+    } else {
+        Ok((tempfile::tempdir()?, "on disk, which is then in every figure"))
+    }
 }
