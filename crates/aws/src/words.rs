@@ -1,48 +1,4 @@
-use std::{fmt, str::FromStr, sync::Arc};
-
-use release::ParseError;
-
-/// Defines a word that is a text with a grammar.
-macro_rules! word {
-    ($(#[$doc:meta])* $word:ident, $what:literal, $rule:literal, $grammar:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $word(Arc<str>);
-
-        impl $word {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $word {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $word {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-
-        impl FromStr for $word {
-            type Err = ParseError;
-
-            fn from_str(text: &str) -> Result<Self, ParseError> {
-                let grammar: fn(&str) -> bool = $grammar;
-                if grammar(text) {
-                    Ok(Self(text.into()))
-                } else {
-                    Err(ParseError { what: $what, text: text.to_owned(), rule: $rule })
-                }
-            }
-        }
-    };
-}
+use release::word;
 
 word!(
     /// An AWS account: twelve digits.

@@ -7,17 +7,13 @@ use url::Url;
 
 use crate::{Origin, location, retry::retry_after, shown};
 
-/// Panics where something does not hold.
-pub type Body = fn(&[u8]);
-
-/// Each target's name, which is also its folder in `corpus/`, and its body.
-pub const TARGETS: &[(&str, Body)] = &[
-    ("location", a_location),
-    ("origin", an_origin),
-    ("redirect", a_redirect),
-    ("retry-after", a_retry_after),
-    ("shown", what_is_shown),
-];
+release::fuzz_targets! {
+    "location" => a_location,
+    "origin" => an_origin,
+    "redirect" => a_redirect,
+    "retry-after" => a_retry_after,
+    "shown" => what_is_shown,
+}
 
 const BASES: [&str; 3] = ["https://registry.example/v2/a/", "http://127.0.0.1:5000/v2/a/", "https://[2001:db8::1]/"];
 
@@ -70,22 +66,4 @@ fn what_is_shown(bytes: &[u8]) {
     let hidden =
         |c: char| c.is_control() || ('\u{200b}'..='\u{200f}').contains(&c) || ('\u{2028}'..='\u{202e}').contains(&c);
     assert!(!text.contains(hidden), "{text:?}");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_corpus_holds() {
-        for (name, body) in TARGETS {
-            let folder = format!("{}/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
-            let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
-            assert!(!files.is_empty(), "{folder} is empty");
-            for file in files {
-                let bytes = std::fs::read(&file).unwrap();
-                (0..=bytes.len()).for_each(|end| body(&bytes[..end]));
-            }
-        }
-    }
 }

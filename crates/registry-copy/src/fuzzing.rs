@@ -9,19 +9,15 @@ use crate::{
     http::wire::{challenge, grant::Grant, link, range, realm, refusals},
 };
 
-/// Panics where something does not hold.
-pub type Body = fn(&[u8]);
-
-/// Each target's name, which is also its folder in `corpus/`, and its body.
-pub const TARGETS: &[(&str, Body)] = &[
-    ("challenge", a_challenge),
-    ("grant", a_grant),
-    ("link", a_link),
-    ("manifest", a_manifest),
-    ("range", a_range),
-    ("realm", a_realm),
-    ("refusals", some_refusals),
-];
+release::fuzz_targets! {
+    "challenge" => a_challenge,
+    "grant" => a_grant,
+    "link" => a_link,
+    "manifest" => a_manifest,
+    "range" => a_range,
+    "realm" => a_realm,
+    "refusals" => some_refusals,
+}
 
 /// A realm that is answered was written once, in one of the values.
 fn a_challenge(bytes: &[u8]) {
@@ -87,23 +83,5 @@ fn some_refusals(bytes: &[u8]) {
     if let Some(part) = refusals.missing_part() {
         assert!(refusals.say(&["MANIFEST_BLOB_UNKNOWN", "BLOB_UNKNOWN"]));
         assert!(String::from_utf8_lossy(bytes).contains(&part.hex()[..8]) || bytes.contains(&b'\\'), "{part}");
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_corpus_holds() {
-        for (name, body) in TARGETS {
-            let folder = format!("{}/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
-            let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
-            assert!(!files.is_empty(), "{folder} is empty");
-            for file in files {
-                let bytes = std::fs::read(&file).unwrap();
-                (0..=bytes.len()).for_each(|end| body(&bytes[..end]));
-            }
-        }
     }
 }

@@ -7,16 +7,12 @@ use std::{
 
 use crate::{Authority, BuildId, Digest, Reference};
 
-/// Panics where something does not hold.
-pub type Body = fn(&[u8]);
-
-/// Each target's name, which is also its folder in `corpus/`, and its body.
-pub const TARGETS: &[(&str, Body)] = &[
-    ("authority", one_spelling::<Authority>),
-    ("build-id", one_spelling::<BuildId>),
-    ("digest", one_spelling::<Digest>),
-    ("reference", one_spelling::<Reference>),
-];
+crate::fuzz_targets! {
+    "authority" => one_spelling::<Authority>,
+    "build-id" => one_spelling::<BuildId>,
+    "digest" => one_spelling::<Digest>,
+    "reference" => one_spelling::<Reference>,
+}
 
 /// What is accepted is ASCII, and shows itself in the one spelling that is read as the same word again.
 fn one_spelling<T: FromStr + Display + PartialEq + Debug>(bytes: &[u8]) {
@@ -26,22 +22,4 @@ fn one_spelling<T: FromStr + Display + PartialEq + Debug>(bytes: &[u8]) {
     let shown = word.to_string();
     assert!(shown.eq_ignore_ascii_case(text) || text.contains('['), "{text:?} became {shown:?}");
     assert_eq!(shown.parse::<T>().ok().as_ref(), Some(&word), "{shown} is not its own spelling");
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn every_corpus_holds() {
-        for (name, body) in TARGETS {
-            let folder = format!("{}/corpus/{name}", env!("CARGO_MANIFEST_DIR"));
-            let files: Vec<_> = std::fs::read_dir(&folder).unwrap().map(|file| file.unwrap().path()).collect();
-            assert!(!files.is_empty(), "{folder} is empty");
-            for file in files {
-                let bytes = std::fs::read(&file).unwrap();
-                (0..=bytes.len()).for_each(|end| body(&bytes[..end]));
-            }
-        }
-    }
 }

@@ -20,6 +20,7 @@
 mod actor;
 mod build;
 mod digest;
+mod fuzz_targets;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
@@ -28,6 +29,7 @@ mod name;
 mod reference;
 mod run;
 mod text;
+mod word;
 
 pub use actor::{Actor, ActorId};
 pub use build::{Artifact, BuildId};

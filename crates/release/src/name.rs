@@ -1,51 +1,6 @@
-use std::{fmt, str::FromStr, sync::Arc};
+use crate::{BuildId, text::serde_as_text, word};
 
-use crate::{
-    BuildId,
-    text::{ParseError, serde_as_text},
-};
-
-/// Defines a word that is a text with a grammar.
-macro_rules! name {
-    ($(#[$doc:meta])* $word:ident, $what:literal, $rule:literal, $grammar:expr) => {
-        $(#[$doc])*
-        #[derive(Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
-        pub struct $word(Arc<str>);
-
-        impl $word {
-            /// The text.
-            #[must_use]
-            pub fn as_str(&self) -> &str {
-                &self.0
-            }
-        }
-
-        impl fmt::Display for $word {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                f.write_str(&self.0)
-            }
-        }
-
-        impl fmt::Debug for $word {
-            fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-                fmt::Debug::fmt(&self.0, f)
-            }
-        }
-
-        impl FromStr for $word {
-            type Err = ParseError;
-
-            fn from_str(text: &str) -> Result<Self, ParseError> {
-                let grammar: fn(&str) -> bool = $grammar;
-                if grammar(text) { Ok(Self(text.into())) } else { Err(ParseError::new($what, text, $rule)) }
-            }
-        }
-
-        serde_as_text!($word);
-    };
-}
-
-name!(
+word!(
     /// A repository's name inside its registry, such as `forge/payments-api` (OCI distribution-spec, "Pulling
     /// manifests"): lower-case path components joined by `/`, 255 characters at most.
     Repository,
@@ -54,7 +9,7 @@ name!(
     |text| text.len() <= 255 && text.split('/').all(is_component)
 );
 
-name!(
+word!(
     /// A tag: a letter, digit or `_`, then up to 127 of those and `.` and `-` (OCI distribution-spec). `latest` is no
     /// tag here: it names whatever was pushed last.
     Tag,
@@ -75,7 +30,7 @@ impl Tag {
     }
 }
 
-name!(
+word!(
     /// An app as conveyor.yaml names it: a DNS label (RFC 1123), as Kubernetes and Argo CD want it.
     App,
     "an app",
@@ -83,13 +38,18 @@ name!(
     is_label
 );
 
-name!(
+word!(
     /// An environment as conveyor.yaml names it: a DNS label (RFC 1123).
     Environment,
     "an environment",
     "write lower-case letters, digits and dashes, none at the ends, 63 at most",
     is_label
 );
+
+serde_as_text!(Repository);
+serde_as_text!(Tag);
+serde_as_text!(App);
+serde_as_text!(Environment);
 
 fn is_label(text: &str) -> bool {
     (1..=63).contains(&text.len())
