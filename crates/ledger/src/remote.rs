@@ -5,7 +5,7 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use release::{CommitId, ObjectId, RunId};
 
-use crate::{Branch, LedgerError, RepoPath};
+use crate::{Branch, LedgerError, PullRequests, RepoPath, Turns};
 
 /// What one push writes: whole files on top of the commit that it expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -139,4 +139,14 @@ pub trait Remote: fmt::Debug + Send + Sync {
     /// The commit that [is](Unanswered::is) the push's among those that the branch gained since the expected head,
     /// looked up afresh. A branch that does not have that head, or a server that forgot it, is searched as a whole.
     async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError>;
+
+    /// Turns at this server's branches, where it keeps them.
+    fn turns(&self) -> Option<&dyn Turns> {
+        None
+    }
+
+    /// Pull requests, where this server has them.
+    fn pull_requests(&self) -> Option<&dyn PullRequests> {
+        None
+    }
 }
