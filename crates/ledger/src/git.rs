@@ -12,17 +12,18 @@ mod store;
 mod transport;
 mod tree;
 
-use std::{fmt, path::PathBuf, time::Duration};
+use std::{path::PathBuf, time::Duration};
 
 use async_trait::async_trait;
 use guarded_http::Credentials;
-use release::{CommitId, ParseError};
+use release::CommitId;
 use tokio::{
     sync::{Mutex, MutexGuard},
     time::timeout,
 };
 
 use self::store::Store;
+pub use crate::Identity;
 use crate::{Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Unanswered};
 
 /// How the `git` program is used.
@@ -48,43 +49,6 @@ impl Default for Settings {
             credentials: Credentials::Anonymous,
             timeout: Duration::from_secs(60),
         }
-    }
-}
-
-/// The author and committer of what is pushed.
-#[derive(Debug, Clone, PartialEq, Eq)]
-pub struct Identity {
-    name: String,
-    email: String,
-}
-
-impl Identity {
-    /// An identity of one line, without the angle brackets that Git delimits it by.
-    ///
-    /// # Errors
-    /// A part that is empty, longer than 200 bytes, or has a bracket or control character.
-    pub fn new(name: &str, email: &str) -> Result<Self, ParseError> {
-        for part in [name, email] {
-            let odd = |c: char| c.is_control() || matches!(c, '<' | '>');
-            if part.trim() != part || part.is_empty() || part.len() > 200 || part.contains(odd) {
-                let rule = "write a name and an address of one line each, without angle brackets, 200 bytes at most";
-                return Err(ParseError { what: "a committer's identity", text: part.to_owned(), rule });
-            }
-        }
-        Ok(Self { name: name.to_owned(), email: email.to_owned() })
-    }
-}
-
-impl Default for Identity {
-    /// `Conveyor <conveyor@localhost>`
-    fn default() -> Self {
-        Self { name: "Conveyor".to_owned(), email: "conveyor@localhost".to_owned() }
-    }
-}
-
-impl fmt::Display for Identity {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} <{}>", self.name, self.email)
     }
 }
 

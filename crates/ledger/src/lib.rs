@@ -15,9 +15,11 @@ pub mod conformance;
 mod error;
 pub mod faults;
 pub mod git;
+mod identity;
 mod key_path;
 mod ledger_url;
 pub mod memory;
+mod objects;
 mod path;
 mod prepend;
 mod pull_request;
@@ -32,8 +34,13 @@ pub use apply::{Applied, AppliedEdit, Snapshot, apply};
 pub use branch::Branch;
 pub use change::{Change, Edit, From, Prepend, Read};
 pub use error::{FILE_LIMIT, Kind, LedgerError, Said};
+pub use identity::Identity;
 pub use key_path::KeyPath;
 pub use ledger_url::LedgerUrl;
+pub use objects::{
+    ObjectError,
+    pack::{Fault, PackError},
+};
 pub use path::RepoPath;
 pub use pull_request::{Proposal, PullRequest, PullRequests};
 pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote, Unanswered};

@@ -21,6 +21,14 @@ impl CommitId {
     }
 }
 
+impl ObjectId {
+    /// The 20 bytes that the digits stand for.
+    #[must_use]
+    pub fn as_bytes(&self) -> &[u8; 20] {
+        &self.0
+    }
+}
+
 impl From<[u8; 20]> for ObjectId {
     fn from(bytes: [u8; 20]) -> Self {
         Self(bytes)
