@@ -6,8 +6,10 @@ mod document;
 mod elsewhere;
 mod growth;
 mod image;
+mod limits;
 pub(crate) mod measured;
 mod picture;
+mod plain;
 mod registry;
 mod statistics;
 mod store;
@@ -24,6 +26,9 @@ use crate::command::{ROOT, program};
 pub(crate) enum Job {
     /// Compare copy-artifact with skopeo, and with crane, regctl and oras where they are on PATH
     Copy(Args),
+    /// Move an image and look at nothing, which shows what moving alone takes
+    #[command(hide = true)]
+    Plain(plain::Args),
 }
 
 #[derive(clap::Args)]
@@ -40,12 +45,18 @@ pub(crate) struct Args {
 }
 
 pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
-    let Job::Copy(args) = job;
-    let Tools { here: tools, absent } = tool::all()?;
+    match job {
+        Job::Copy(args) => compare(args),
+        Job::Plain(args) => plain::run(args),
+    }
+}
+
+fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
+    let Tools { here: tools, plain, absent } = tool::all()?;
     let ours = tools.first().ok_or("no tool")?;
     let (directory, kept_in) = scratch()?;
     let load = measured::load()?;
-    let comparison = Comparison::run(&tools, args.only.as_deref(), args.runs, directory.path())?;
+    let comparison = Comparison::run(&tools, &plain, args.only.as_deref(), args.runs, directory.path())?;
     let growth = match args.only {
         Some(_) => Growth::default(),
         None => Growth::run(&tools, args.runs, directory.path())?,
@@ -58,6 +69,7 @@ pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
         idle: measured::measure(&ours.idle_line(), directory.path())?,
         runs: args.runs,
         machine: measured::machine()?,
+        cores: measured::cores()?,
         kept_in,
         load,
     };

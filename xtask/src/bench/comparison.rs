@@ -1,13 +1,13 @@
 //! Every tool copies every image between the same two registries.
 
-use std::{error::Error, fs, net::SocketAddr, num::NonZeroUsize, path::Path, time::Duration};
+use std::{error::Error, fs, io, net::SocketAddr, num::NonZeroUsize, path::Path, process, time::Duration};
 
 use sandbox::image::ImageSpec;
 
 use super::{
     delay::{self, Delay},
     image::Image,
-    measured::{Taken, measure},
+    measured::{Taken, cpu_of, idle, measure},
     registry::DockerRegistry,
     statistics::Spread,
     store::{Store, There},
@@ -49,11 +49,35 @@ pub(super) struct Series {
     runs: Vec<Run>,
 }
 
+/// One copy, and what others had to do for it.
 #[derive(Debug, Clone, Copy)]
-struct Run {
-    taken: Taken,
-    source: usize,
-    destination: usize,
+pub(super) struct Run {
+    pub(super) taken: Taken,
+    pub(super) source: Served,
+    pub(super) destination: Served,
+    /// Seconds of CPU of this process, which is the proxies'.
+    pub(super) network: f64,
+    /// Seconds that processors had nothing to do.
+    pub(super) idle: f64,
+}
+
+/// What a registry did for one copy.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Served {
+    pub(super) requests: usize,
+    /// Seconds.
+    pub(super) cpu: f64,
+}
+
+/// Where the seconds of CPU went while a tool copied: medians.
+#[derive(Debug, Clone, Copy)]
+pub(super) struct Spent {
+    pub(super) wall: f64,
+    pub(super) tool: f64,
+    pub(super) source: f64,
+    pub(super) destination: f64,
+    pub(super) network: f64,
+    pub(super) idle: f64,
 }
 
 pub(super) struct Comparison {
@@ -93,14 +117,21 @@ impl Pair {
         there: There,
         addresses: (SocketAddr, SocketAddr),
         home: &Path,
-    ) -> Result<(Taken, usize, usize), Box<dyn Error>> {
+    ) -> Result<Run, Box<dyn Error>> {
         self.destination.store.reset(image, there)?;
         self.source.forget()?;
         self.destination.forget()?;
         let line = tool.line(&Store::reference(addresses.0), &Store::reference(addresses.1));
+        let spent = || Ok::<_, io::Error>((self.source.cpu()?, self.destination.cpu()?, cpu_of(process::id())?));
+        let (before, idle_before) = (spent()?, idle()?);
         let taken = measure(&line, home)?;
+        let idle = idle()? - idle_before;
+        let (source, destination) = (self.source.requests()?, self.destination.requests()?);
+        let after = spent()?;
         self.destination.store.holds(image, tool.referrers, tool.name)?;
-        Ok((taken, self.source.requests()?, self.destination.requests()?))
+        let source = Served { requests: source, cpu: after.0 - before.0 };
+        let destination = Served { requests: destination, cpu: after.1 - before.1 };
+        Ok(Run { taken, source, destination, network: after.2 - before.2, idle })
     }
 
     pub(super) fn addresses(&self) -> (SocketAddr, SocketAddr) {
@@ -112,6 +143,7 @@ impl Comparison {
     /// Of all images, or of one.
     pub(super) fn run(
         tools: &[Tool],
+        plain: &Tool,
         only: Option<&str>,
         runs: NonZeroUsize,
         directory: &Path,
@@ -133,7 +165,10 @@ impl Comparison {
                 };
                 for there in CASES {
                     eprintln!("{}", title(setting, there));
-                    series.extend(case(&pair, tools, &image, (setting, there), addresses, runs, directory)?);
+                    // It moves everything, and knows no index.
+                    let plain = Some(plain).filter(|_| there == There::Nothing && image.manifests.len() == 1);
+                    let tools: Vec<&Tool> = tools.iter().chain(plain).collect();
+                    series.extend(case(&pair, &tools, &image, (setting, there), addresses, runs, directory)?);
                 }
             }
         }
@@ -157,19 +192,18 @@ impl Comparison {
 /// Tools take turns, so that what else the machine does hits all alike.
 fn case(
     pair: &Pair,
-    tools: &[Tool],
+    tools: &[&Tool],
     image: &Image,
     (setting, there): (Setting, There),
     addresses: (SocketAddr, SocketAddr),
     runs: NonZeroUsize,
     home: &Path,
 ) -> Result<Vec<Series>, Box<dyn Error>> {
-    let empty = |tool: &Tool| Series { setting, there, tool: tool.name, runs: Vec::new() };
+    let empty = |tool: &&Tool| Series { setting, there, tool: tool.name, runs: Vec::new() };
     let mut all: Vec<Series> = tools.iter().map(empty).collect();
     for _ in 0..runs.get() {
         for (tool, series) in tools.iter().zip(&mut all) {
-            let (taken, source, destination) = pair.copy(tool, image, there, addresses, home)?;
-            series.runs.push(Run { taken, source, destination });
+            series.runs.push(pair.copy(tool, image, there, addresses, home)?);
         }
     }
     Ok(all)
@@ -202,8 +236,20 @@ impl Series {
 
     /// To the source and to the destination: medians.
     pub(super) fn requests(&self) -> Option<(f64, f64)> {
-        let source = self.spread(|run| run.source as f64)?;
-        Some((source.median, self.spread(|run| run.destination as f64)?.median))
+        let source = self.spread(|run| run.source.requests as f64)?;
+        Some((source.median, self.spread(|run| run.destination.requests as f64)?.median))
+    }
+
+    /// Of the tool, and of those who served it.
+    pub(super) fn spent(&self) -> Option<Spent> {
+        Some(Spent {
+            wall: self.wall()?.median,
+            tool: self.cpu()?.median,
+            source: self.spread(|run| run.source.cpu)?.median,
+            destination: self.spread(|run| run.destination.cpu)?.median,
+            network: self.spread(|run| run.network)?.median,
+            idle: self.spread(|run| run.idle)?.median,
+        })
     }
 }
 

@@ -10,6 +10,7 @@ use super::{
     comparison::{CASES, Comparison, IMAGES, SETTINGS, Series, Setting},
     elsewhere::{ELSEWHERE, Elsewhere, Figure},
     growth::{Growth, Point},
+    limits::ROUND_TRIPS,
     measured::Taken,
     statistics::Spread,
     store::There,
@@ -27,6 +28,7 @@ pub(super) struct Document<'a> {
     pub(super) idle: Taken,
     pub(super) runs: NonZeroUsize,
     pub(super) machine: String,
+    pub(super) cores: usize,
     /// Where the registries had their files.
     pub(super) kept_in: &'static str,
     /// Before the first run.
@@ -39,6 +41,7 @@ impl Document<'_> {
         self.head(&mut text)?;
         self.aims(&mut text)?;
         self.limits(&mut text)?;
+        self.spending(&mut text)?;
         self.round_trips(&mut text)?;
         self.derived(&mut text)?;
         for setting in SETTINGS {
@@ -152,7 +155,7 @@ impl Document<'_> {
         )?;
         let setting = Setting { image: "c", round_trip: 50 };
         for there in CASES {
-            let floor = if there == There::Everything { 2 } else { 7 };
+            let floor = if there == There::Everything { 2 } else { ROUND_TRIPS };
             for tool in self.tools {
                 let Some(wall) = self.median(tool.name, setting, there, Figure::Wall) else { continue };
                 writeln!(text, "| {there} | {} | {:.1} | {floor} |", tool.name, wall / 0.050)?;
@@ -185,7 +188,7 @@ impl Document<'_> {
     }
 
     /// Ours against all, where both sides are known.
-    fn judge(&self, row: &Elsewhere) -> Option<Judged> {
+    pub(super) fn judge(&self, row: &Elsewhere) -> Option<Judged> {
         let median = |tool| self.median(tool, row.setting, row.there, row.figure);
         let (ours, skopeo) = (median(OURS)?, median("skopeo")?);
         let derived = row.peers.iter().filter_map(|(_, peer)| Some(row.here((*peer)?, skopeo)));
@@ -240,31 +243,6 @@ impl Document<'_> {
         Ok(())
     }
 
-    /// What no copy of ours can do without.
-    fn limits(&self, text: &mut String) -> fmt::Result {
-        let of = |image| self.comparison.of(OURS, Setting { image, round_trip: 0 }, There::Nothing);
-        let large = of("a").and_then(|series| Some((series.cpu()?.median, series.system()?.median)));
-        let small = of("c").and_then(|series| Some((series.wall()?.median, series.cpu()?.median)));
-        let (Some((cpu, system)), Some((wall, own))) = (large, small) else { return Ok(()) };
-        writeln!(
-            text,
-            "\n## What limits\n\n\
-             * **60 small layers**: direct, without a network, they take {wall:.3} s, of which {own:.3} s are the tool's \
-             CPU. The rest is what two registries on the same cores take to store 61 blobs, and it is in every figure with \
-             a delay too.\n\
-             * **Nothing to do**: that both tags agree is known after 2 round trips. The others ask the source for what \
-             refers to the image, by the API and then by the fallback tag, so that a signature that came later is not left \
-             behind.\n\
-             * **CPU of large layers**: {cpu:.3} s for 299 MiB. The kernel takes {system:.3} s of it to move each byte in \
-             and out; the rest is sha256 (nine tenths of it, says `perf`) at {:.1} GB/s. Every byte is hashed; a tool that \
-             leaves that out can be faster and cannot know what it copied.\n\
-             * **Memory**: the program that only says its version has {:.1} MiB resident: its own pages and its \
-             libraries'. What a copy adds are buffers, which do not grow with the size of a layer (see below).",
-            299.0 * 1.048_576e-3 / (cpu - system),
-            self.idle.memory,
-        )
-    }
-
     fn growth(&self, text: &mut String) -> fmt::Result {
         for (title, of, points) in [
             ("How it grows with layers (1 KiB each, direct, cold)", "layers", &self.growth.layers),
@@ -288,10 +266,10 @@ impl Document<'_> {
 
 /// One figure of ours, next to others'.
 #[derive(Clone, Copy)]
-struct Judged {
+pub(super) struct Judged {
     ours: f64,
     skopeo: f64,
-    best: f64,
+    pub(super) best: f64,
     crane: f64,
 }
 

@@ -4,7 +4,13 @@ use std::{error::Error, fs, num::NonZeroUsize, path::Path};
 
 use sandbox::image::ImageSpec;
 
-use super::{comparison::Pair, image::Image, measured::Taken, statistics::Spread, store::There, tool::Tool};
+use super::{
+    comparison::{Pair, Run},
+    image::Image,
+    statistics::Spread,
+    store::There,
+    tool::Tool,
+};
 
 /// With the configuration, the last is the 1,000 things that a manifest may list.
 const LAYERS: [usize; 5] = [10, 30, 100, 300, 999];
@@ -67,16 +73,14 @@ fn points(
         for _ in 0..runs.get() {
             all.push(pair.copy(tool, image, There::Nothing, pair.addresses(), home)?);
         }
-        let median = |of: fn(&(Taken, usize, usize)) -> f64| {
-            Spread::of(all.iter().map(of)).map(|spread| spread.median).ok_or("no run")
-        };
+        let median = |of: fn(&Run) -> f64| Spread::of(all.iter().map(of)).map(|spread| spread.median).ok_or("no run");
         points.push(Point {
             tool: tool.name,
             of,
-            wall: median(|(taken, ..)| taken.wall)?,
-            cpu: median(|(taken, ..)| taken.cpu)?,
-            memory: median(|(taken, ..)| taken.memory)?,
-            requests: median(|(_, source, destination)| (source + destination) as f64)?,
+            wall: median(|run| run.taken.wall)?,
+            cpu: median(|run| run.taken.cpu)?,
+            memory: median(|run| run.taken.memory)?,
+            requests: median(|run| (run.source.requests + run.destination.requests) as f64)?,
         });
     }
     Ok(points)

@@ -7,6 +7,7 @@ use std::{
     fs, io,
     path::Path,
     process::{Command, Stdio},
+    thread,
     time::Instant,
 };
 
@@ -74,11 +75,45 @@ pub(super) fn measure(line: &[String], home: &Path) -> Result<Taken, Box<dyn Err
     Ok(serde_json::from_slice(&output.stdout)?)
 }
 
+/// The CPU that a process has had so far with all its threads, in seconds; the kernel tells hundredths.
+pub(super) fn cpu_of(process: u32) -> io::Result<f64> {
+    let stat = fs::read_to_string(format!("/proc/{process}/stat"))?;
+    seconds(ticks(&stat))
+}
+
+/// How long all processors together have had nothing to do so far, in seconds; the kernel tells hundredths.
+pub(super) fn idle() -> io::Result<f64> {
+    seconds(idle_ticks(&fs::read_to_string("/proc/stat")?))
+}
+
+fn seconds(ticks: Option<u64>) -> io::Result<f64> {
+    ticks.map(|ticks| ticks as f64 / 100.0).ok_or_else(|| io::Error::from(io::ErrorKind::InvalidData))
+}
+
+/// User and system time (proc(5), fields 14 and 15). The name before them is in parentheses and may hold anything.
+fn ticks(stat: &str) -> Option<u64> {
+    let mut times = stat.rsplit_once(") ")?.1.split(' ').skip(11);
+    let mut next = || times.next()?.parse::<u64>().ok();
+    Some(next()? + next()?)
+}
+
+/// Idle, and idle while a disk is awaited (proc(5), the fourth and the fifth figure of the first line).
+fn idle_ticks(stat: &str) -> Option<u64> {
+    let mut times = stat.strip_prefix("cpu ")?.split_whitespace().skip(3);
+    let mut next = || times.next()?.parse::<u64>().ok();
+    Some(next()? + next()?)
+}
+
+/// How many processors there are for what is measured.
+pub(super) fn cores() -> io::Result<usize> {
+    Ok(thread::available_parallelism()?.get())
+}
+
 /// What machine this is, without its name.
 pub(super) fn machine() -> io::Result<String> {
     let cpus = fs::read_to_string("/proc/cpuinfo")?;
     let model = value(&cpus, "model name").unwrap_or("unknown processors");
-    let cores = cpus.lines().filter(|line| line.starts_with("processor")).count();
+    let cores = cores()?;
     let memory = fs::read_to_string("/proc/meminfo")?;
     let kib: u64 = value(&memory, "MemTotal").and_then(|text| text.split(' ').next()?.parse().ok()).unwrap_or(0);
     let release = fs::read_to_string("/etc/os-release")?;
@@ -100,4 +135,27 @@ fn value<'t>(text: &'t str, name: &str) -> Option<&'t str> {
         .filter_map(|line| line.split_once(':'))
         .find(|(key, _)| key.trim() == name)
         .map(|(_, value)| value.trim())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_times_are_found_behind_any_name() {
+        let stat = "71 (a) b (c) S 1 71 71 0 -1 4194304 100 5 0 0 31 12 700 900 20 0 9 0 12345 1 2";
+        assert_eq!(ticks(stat), Some(43));
+        assert_eq!(ticks("71 (short) S 1"), None);
+        assert_eq!(idle_ticks("cpu  10 20 30 400 5 60 70 80 0 0\ncpu0 1 2 3 4 5 6 7 8 0 0\n"), Some(405));
+        assert_eq!(idle_ticks("cpu  10 20 30"), None);
+    }
+
+    #[test]
+    fn a_process_that_works_has_had_cpu() {
+        let begun = Instant::now();
+        let before = cpu_of(std::process::id()).unwrap();
+        while cpu_of(std::process::id()).unwrap() <= before {
+            assert!(begun.elapsed().as_secs() < 60, "nothing was counted");
+        }
+    }
 }

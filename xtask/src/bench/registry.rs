@@ -10,7 +10,7 @@ use std::{
     time::Duration,
 };
 
-use super::store::Store;
+use super::{measured, store::Store};
 
 /// It ends with the value.
 pub(super) struct DockerRegistry {
@@ -56,6 +56,11 @@ impl DockerRegistry {
 
     pub(super) fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// The CPU it has had since it started, in seconds.
+    pub(super) fn cpu(&self) -> io::Result<f64> {
+        measured::cpu_of(self.child.id())
     }
 
     /// Forgets the requests that were counted.

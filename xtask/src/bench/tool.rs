@@ -10,6 +10,8 @@ use crate::command::{cargo, is_on_path, program, run, stdout, target_directory};
 
 /// The name that the tables have for ours.
 pub(super) const OURS: &str = "copy-artifact";
+/// The name of the copy that looks at nothing.
+pub(super) const PLAIN: &str = "plain";
 
 pub(super) struct Tool {
     pub(super) name: &'static str,
@@ -72,6 +74,8 @@ struct Lacking;
 pub(super) struct Tools {
     /// Ours, built for release, and the peers that are here.
     pub(super) here: Vec<Tool>,
+    /// No tool but a measure: [`plain`](super::plain).
+    pub(super) plain: Tool,
     /// The peers that are not.
     pub(super) absent: Vec<&'static str>,
 }
@@ -91,7 +95,7 @@ pub(super) fn all() -> Result<Tools, Box<dyn Error>> {
             absent.push(peer.name);
         }
     }
-    Ok(Tools { here, absent })
+    Ok(Tools { here, plain: plain()?, absent })
 }
 
 fn ours() -> Result<Tool, Box<dyn Error>> {
@@ -99,6 +103,11 @@ fn ours() -> Result<Tool, Box<dyn Error>> {
     let program = target_directory()?.join("release").join(OURS);
     let version = version(&program, &["--version"])?;
     Ok(Tool { name: OURS, program, arguments: &["--quiet"], transport: "", referrers: true, version })
+}
+
+fn plain() -> Result<Tool, Box<dyn Error>> {
+    let (program, version) = (env::current_exe()?, String::new());
+    Ok(Tool { name: PLAIN, program, arguments: &["bench", "plain"], transport: "", referrers: false, version })
 }
 
 impl Peer {
