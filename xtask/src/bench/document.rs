@@ -188,7 +188,7 @@ impl Document<'_> {
     }
 
     /// Ours against all, where both sides are known.
-    pub(super) fn judge(&self, row: &Elsewhere) -> Option<Judged> {
+    fn judge(&self, row: &Elsewhere) -> Option<Judged> {
         let median = |tool| self.median(tool, row.setting, row.there, row.figure);
         let (ours, skopeo) = (median(OURS)?, median("skopeo")?);
         let derived = row.peers.iter().filter_map(|(_, peer)| Some(row.here((*peer)?, skopeo)));
@@ -198,17 +198,18 @@ impl Document<'_> {
         Some(Judged { ours, skopeo, best, crane })
     }
 
+    /// The row of this figure, judged.
+    pub(super) fn judged(&self, setting: Setting, there: There, figure: Figure) -> Option<Judged> {
+        let row = ELSEWHERE.iter().find(|row| (row.setting, row.there, row.figure) == (setting, there, figure))?;
+        self.judge(row)
+    }
+
     fn aims(&self, text: &mut String) -> fmt::Result {
         writeln!(
             text,
             "\n## Aims\n\nAgainst the best peer, measured here or derived (see below).\n\n| aim | here | met |\n| --- | --- | --- |"
         )?;
-        let find = |image, round_trip, there, figure| {
-            let row = ELSEWHERE
-                .iter()
-                .find(|row| (row.setting, row.there, row.figure) == (Setting { image, round_trip }, there, figure))?;
-            self.judge(row)
-        };
+        let find = |image, round_trip, there, figure| self.judged(Setting { image, round_trip }, there, figure);
         let best = |judged: Judged| judged.ours / judged.best;
         let crane = |judged: Judged| judged.ours / judged.crane;
         let aim = |text, judged: Option<Judged>, ratio: fn(Judged) -> f64, limit| (text, judged.map(ratio), limit);
@@ -270,7 +271,7 @@ pub(super) struct Judged {
     ours: f64,
     skopeo: f64,
     pub(super) best: f64,
-    crane: f64,
+    pub(super) crane: f64,
 }
 
 impl Elsewhere {

@@ -6,7 +6,7 @@ use std::fmt::{self, Write as _};
 use super::{
     comparison::{Series, Setting, Spent},
     document::{Document, network},
-    elsewhere::{ELSEWHERE, Figure},
+    elsewhere::Figure,
     store::There,
     tool::{OURS, PLAIN},
 };
@@ -34,12 +34,7 @@ impl Document<'_> {
         self.large(text)?;
         self.small(text)?;
         self.nothing_to_do(text)?;
-        writeln!(
-            text,
-            "* **Memory**: the program that only says its version has {:.1} MiB resident: its own pages and its \
-             libraries'. What a copy adds are buffers, which do not grow with the size of a layer (see below).",
-            self.idle.memory,
-        )
+        self.memory(text)
     }
 
     /// The cold copy of image a.
@@ -60,8 +55,7 @@ impl Document<'_> {
             ours.tool - plain.tool,
             ours.wall - plain.wall,
         )?;
-        let row = ELSEWHERE.iter().find(|row| (row.setting, row.figure) == (setting, Figure::Wall));
-        if let Some(judged) = row.and_then(|row| self.judge(row)) {
+        if let Some(judged) = self.judged(setting, There::Nothing, Figure::Wall) {
             write!(
                 text,
                 " The best peer's {:.3} s, which the aim asks for, are {:.2} of what even that copy takes.",
@@ -102,6 +96,25 @@ impl Document<'_> {
             )?;
         }
         Ok(())
+    }
+
+    /// The most that copies of image a have resident.
+    fn memory(&self, text: &mut String) -> fmt::Result {
+        let setting = Setting { image: "a", round_trip: 0 };
+        let of = |there| Some(self.comparison.of(OURS, setting, there)?.memory()?.median);
+        let (Some(cold), Some(warm)) = (of(There::Nothing), of(There::Everything)) else { return Ok(()) };
+        write!(
+            text,
+            "* **Memory**: the program that only says its version has {:.1} MiB resident: its own pages and its \
+             libraries'. The copy of 12 layers that finds all there has {warm:.1} MiB; to move them adds {:.1} MiB of \
+             buffers, which do not grow with the size of a layer (see below).",
+            self.idle.memory,
+            cold - warm,
+        )?;
+        if let Some(judged) = self.judged(setting, There::Nothing, Figure::Memory) {
+            write!(text, " Half of crane's, which the aim asks for, is {:.1} MiB.", judged.crane / 2.0)?;
+        }
+        writeln!(text)
     }
 
     /// Who had how much of the processors' time, and whether that is the limit.
