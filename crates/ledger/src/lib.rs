@@ -26,8 +26,10 @@ mod pull_request;
 mod remote;
 mod run_trailer;
 mod scalar;
+mod settle;
 mod turn;
 mod update;
+mod wire;
 mod yaml;
 
 pub use apply::{Applied, AppliedEdit, Snapshot, apply};

@@ -1,18 +1,15 @@
-use std::time::Duration;
-
 use release::CommitId;
-use tokio::time::sleep;
 
 use super::{Identity, command::Output, store::Store};
-use crate::{Branch, Draft, LedgerError, Push, Refusal, Said};
+use crate::{
+    Branch, Draft, LedgerError, Push, Said,
+    settle::{Pushed, refusal},
+};
 
 /// The depth that git takes for the whole history, whether or not the store is shallow (git-fetch(1), `--depth`).
 pub(super) const WHOLE: u32 = 2_147_483_647;
 
 const TIP: &str = "refs/ledger/tip";
-
-/// How long a server that has refused a push may take to show that somebody else won.
-const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 impl Store {
     /// Fetches a branch's newest commits and says which is its head.
@@ -60,38 +57,24 @@ impl Store {
         let lease = format!("--force-with-lease={branch}:{expected}");
         let refspec = format!("{commit}:{branch}");
         let arguments = ["push", "--porcelain", "--recurse-submodules=no", &lease, "--", self.url.as_str(), &refspec];
-        let in_doubt = |source| LedgerError::MaybeLanded { commit: Some(commit), source: Box::new(source) };
+        let pushed = Pushed { branch, expected: *expected, commit };
         let output = match self.git.run("push", &arguments, b"").await {
             Err(never_began @ LedgerError::Io { .. }) => return Err(never_began),
-            ran => ran.map_err(in_doubt)?,
+            ran => ran.map_err(|source| pushed.in_doubt(source))?,
         };
         if output.status.success() {
             return Ok(Push::Accepted(commit));
         }
-        // Whatever the words are, where the branch stands now has the last one.
-        let refusal = match (rejection(&output.stdout, &refspec), failure(&output)) {
-            (Some(reason), _) if is_lost_race(&reason) => None,
-            (Some(reason), _) => Some(refusal(&format!("{reason} {}", output.stderr))),
-            (None, denied @ LedgerError::Denied { .. }) => {
-                return match self.tip(branch).await.map_err(in_doubt)? {
-                    Some(tip) if tip == commit => Ok(Push::Accepted(commit)),
-                    Some(tip) if tip == *expected => Ok(Push::Refused(Refusal::Permission)),
-                    _ => Err(in_doubt(denied)),
-                };
+        match (rejection(&output.stdout, &refspec), failure(&output)) {
+            (Some(reason), _) => {
+                let refusal = refusal(&reason, &format!("{reason} {}", output.stderr));
+                pushed.settle(refusal, || self.tip(branch)).await
             }
-            (None, failure) => return Err(in_doubt(failure)),
-        };
-        let mut tip = self.tip(branch).await?;
-        if refusal.is_some() && tip == Some(*expected) {
-            // Who won may still be about to move the branch.
-            sleep(SECOND_LOOK).await;
-            tip = self.tip(branch).await?;
-        }
-        match (tip, refusal) {
-            (None, _) => Err(LedgerError::NoBranch { branch: branch.clone() }),
-            (Some(tip), _) if tip == commit => Ok(Push::Accepted(commit)),
-            (Some(tip), Some(refusal)) if tip == *expected => Ok(Push::Refused(refusal)),
-            (Some(_), _) => Ok(Push::Stale),
+            (None, denied @ LedgerError::Denied { .. }) => {
+                let tip = self.tip(branch).await.map_err(|source| pushed.in_doubt(source))?;
+                pushed.settle_denied(denied, tip)
+            }
+            (None, failure) => Err(pushed.in_doubt(failure)),
         }
     }
 
@@ -124,33 +107,6 @@ fn rejection(stdout: &[u8], refspec: &str) -> Option<String> {
         stdout.lines().find_map(|line| line.strip_prefix("!\t")?.strip_prefix(refspec)?.strip_prefix('\t'))?;
     let known = ["[rejected]", "[remote rejected]"].iter().find_map(|start| summary.strip_prefix(start))?;
     Some(known.trim().to_owned())
-}
-
-/// Whether a reason is known to be that of a race which somebody else won. Such words make an answer milder and never
-/// harder: what comes of believing them is another try.
-fn is_lost_race(reason: &str) -> bool {
-    let words = [
-        "stale info",
-        "fetch first",
-        "non-fast-forward",
-        "failed to update ref",
-        "cannot lock ref",
-        "incorrect old value",
-        "TF401028",
-    ];
-    words.iter().any(|words| reason.contains(words))
-}
-
-/// The kind of a refusal, by the words that servers are known to use. Only for people: it decides nothing.
-fn refusal(words: &str) -> Refusal {
-    let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
-    if says(&["TF402455", "GH006", "GH013", "protected branch"]) {
-        Refusal::BranchPolicy
-    } else if says(&["TF401027", "not allowed to push", "permission denied"]) {
-        Refusal::Permission
-    } else {
-        Refusal::Other(Said::new(words).to_string())
-    }
 }
 
 /// What a run that spoke to the server failed of. Only words tell, git's exit status being the same for all; and only

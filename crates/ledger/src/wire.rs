@@ -1,0 +1,55 @@
+//! Git's protocols for fetching and pushing, as bytes (gitprotocol-common(5), -pack(5), -v2(5), -http(5)). No I/O: what is
+//! to be sent is made and what was received is read. A server is not trusted: nothing here allocates by a claimed size.
+
+mod advertisement;
+mod fetch;
+mod ls_refs;
+mod pkt_line;
+mod receive_pack;
+mod report_status;
+mod side_band;
+
+use std::collections::BTreeMap;
+
+use release::CommitId;
+
+pub(crate) use self::{
+    advertisement::{Ways, advertisement},
+    fetch::{Fetch, Filter},
+    ls_refs::ls_refs,
+    receive_pack::{Command, receive_pack},
+    report_status::{Report, report_status},
+};
+use crate::Said;
+
+/// Refs by their full names, each with the object that it points to. Names that are not UTF-8 are left out: no branch
+/// and no turn is called so.
+pub(crate) type Refs = BTreeMap<String, CommitId>;
+
+/// What this client calls itself.
+const AGENT: &str = concat!("agent=conveyor/", env!("CARGO_PKG_VERSION"));
+
+/// Why an answer could not be used.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub(crate) enum WireError {
+    /// It stops in the middle.
+    #[error("the answer ends early")]
+    Truncated,
+    /// It is something else than what was asked for.
+    #[error("the answer is not {expected}")]
+    Malformed {
+        /// What should have come.
+        expected: &'static str,
+    },
+    /// The server says that it cannot.
+    #[error("the server says: {said}")]
+    Refused {
+        /// Its words.
+        said: Said,
+    },
+}
+
+pub(crate) mod answers {
+    //! How the answers to what this module asks are read.
+    pub(crate) use super::{fetch::answer as fetch, ls_refs::answer as ls_refs};
+}
