@@ -3,7 +3,7 @@ use std::{fmt, io, time::Duration};
 use guarded_http::InvalidCredentials;
 use release::CommitId;
 
-use crate::{Branch, EditError, RepoPath};
+use crate::{Branch, EditError, ObjectError, PackError, RepoPath};
 
 /// The largest file that is read or written, in bytes: 1 MiB.
 pub const FILE_LIMIT: usize = 1 << 20;
@@ -135,6 +135,18 @@ pub enum LedgerError {
     NotRead {
         /// The path.
         path: RepoPath,
+    },
+    /// A commit or tree of the Ledger is not as Git writes them, so that others may read something else in it.
+    #[error("the Ledger has an object that cannot be used")]
+    Object {
+        /// Why not.
+        source: ObjectError,
+    },
+    /// The server sent a pack that is broken, or too large to be unpacked.
+    #[error("the Ledger's server sent objects that cannot be unpacked")]
+    Pack {
+        /// Why not.
+        source: PackError,
     },
     /// The git program said something that it never says.
     #[error("git gave an answer that cannot be read while it was to {operation}")]

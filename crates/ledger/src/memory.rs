@@ -137,9 +137,9 @@ impl State {
                 return Err(LedgerError::WrongKind { path: folder, kind: Kind::File });
             }
         }
-        let tree = Tree::of(&after);
+        let tree = Tree::of(&after)?;
         let time = Timestamp::UNIX_EPOCH + jiff::SignedDuration::from_secs(1_800_000_000 + self.commits.len() as i64);
-        let id = objects::commit(&tree, parent, time, message);
+        let id = objects::commit(&tree, parent, time, message)?;
         let changed = |path: &&RepoPath| before.get(*path) != after.get(*path);
         let meta = Meta {
             id,

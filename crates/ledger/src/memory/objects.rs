@@ -3,9 +3,14 @@ use std::collections::BTreeMap;
 use bytes::Bytes;
 use jiff::Timestamp;
 use release::{CommitId, ObjectId};
-use sha1::{Digest as _, Sha1};
 
-use crate::{Entry, RepoPath};
+use crate::{
+    Entry, Identity, LedgerError, RepoPath,
+    objects::{
+        Kind, Object, commit,
+        tree::{self, Mode, Row},
+    },
+};
 
 /// The blobs and trees of a commit, by path.
 #[derive(Debug)]
@@ -15,14 +20,14 @@ pub(super) struct Tree {
 }
 
 impl Tree {
-    pub(super) fn of(files: &BTreeMap<RepoPath, Bytes>) -> Self {
+    pub(super) fn of(files: &BTreeMap<RepoPath, Bytes>) -> Result<Self, LedgerError> {
         let mut root = Folder::default();
         for (path, bytes) in files {
-            root.add(path.as_str(), bytes);
+            root.add(path.as_str(), id(Kind::Blob, bytes.clone())?);
         }
         let mut entries = BTreeMap::new();
-        let root = ObjectId::from(root.write("", &mut entries));
-        Self { root, entries }
+        let root = root.write("", &mut entries)?;
+        Ok(Self { root, entries })
     }
 
     pub(super) fn entry(&self, path: &RepoPath) -> Option<&Entry> {
@@ -41,58 +46,53 @@ impl Tree {
     }
 }
 
-/// The id that git gives such a commit by [`IDENTITY`] without a signature.
-pub(super) fn commit(tree: &Tree, parent: Option<CommitId>, time: Timestamp, message: &str) -> CommitId {
-    let parent = parent.map(|parent| format!("parent {parent}\n")).unwrap_or_default();
-    let by = format!("{IDENTITY} {} +0000", time.as_second());
-    let body = format!("tree {}\n{parent}author {by}\ncommitter {by}\n\n{message}", tree.root);
-    ObjectId::from(hash("commit", body.as_bytes())).into()
+/// The id that git gives such a commit by `Conveyor <conveyor@localhost>` without a signature.
+pub(super) fn commit(
+    tree: &Tree,
+    parent: Option<CommitId>,
+    time: Timestamp,
+    message: &str,
+) -> Result<CommitId, LedgerError> {
+    let (by, seconds) = (Identity::default(), time.as_second().unsigned_abs());
+    let bytes = commit::write(tree.root, parent.as_slice(), &by, &by, seconds, message, None);
+    id(Kind::Commit, bytes.into()).map(CommitId::from)
 }
-
-const IDENTITY: &str = "Conveyor <conveyor@localhost>";
 
 #[derive(Default)]
 struct Folder {
-    files: BTreeMap<String, [u8; 20]>,
+    files: BTreeMap<String, ObjectId>,
     folders: BTreeMap<String, Folder>,
 }
 
 impl Folder {
-    fn add(&mut self, path: &str, bytes: &[u8]) {
+    fn add(&mut self, path: &str, blob: ObjectId) {
         match path.split_once('/') {
-            Some((folder, rest)) => self.folders.entry(folder.to_owned()).or_default().add(rest, bytes),
-            None => drop(self.files.insert(path.to_owned(), hash("blob", bytes))),
+            Some((folder, rest)) => self.folders.entry(folder.to_owned()).or_default().add(rest, blob),
+            None => drop(self.files.insert(path.to_owned(), blob)),
         }
     }
 
     /// Notes all that is inside under its path and returns the tree's id.
-    fn write(&self, prefix: &str, entries: &mut BTreeMap<RepoPath, Entry>) -> [u8; 20] {
-        // Git sorts a folder as if its name ended in a slash.
-        let mut rows = BTreeMap::new();
+    fn write(&self, prefix: &str, entries: &mut BTreeMap<RepoPath, Entry>) -> Result<ObjectId, LedgerError> {
+        let mut rows = Vec::new();
         for (name, id) in &self.files {
-            note(entries, &format!("{prefix}{name}"), *id, false);
-            rows.insert(name.clone(), (format!("100644 {name}\0"), *id));
+            rows.push(Row { mode: Mode::FILE, name: name.as_str().into(), id: *id });
         }
         for (name, folder) in &self.folders {
-            let id = folder.write(&format!("{prefix}{name}/"), entries);
-            note(entries, &format!("{prefix}{name}"), id, true);
-            rows.insert(format!("{name}/"), (format!("40000 {name}\0"), id));
+            let id = folder.write(&format!("{prefix}{name}/"), entries)?;
+            rows.push(Row { mode: Mode::FOLDER, name: name.as_str().into(), id });
         }
-        let rows: Vec<u8> = rows.into_values().flat_map(|(row, id)| [row.into_bytes(), id.to_vec()].concat()).collect();
-        hash("tree", &rows)
+        for Row { mode, name, id } in &rows {
+            // What was put together from a path's segments is a path.
+            if let Ok(path) = format!("{prefix}{name}").parse::<RepoPath>() {
+                entries.insert(path.clone(), Entry { path, id: *id, is_folder: mode.is_folder() });
+            }
+        }
+        id(Kind::Tree, tree::write(&rows).into())
     }
 }
 
-fn note(entries: &mut BTreeMap<RepoPath, Entry>, path: &str, id: [u8; 20], is_folder: bool) {
-    // What was put together from a path's segments is a path.
-    if let Ok(path) = path.parse::<RepoPath>() {
-        entries.insert(path.clone(), Entry { path, id: id.into(), is_folder });
-    }
-}
-
-fn hash(kind: &str, body: &[u8]) -> [u8; 20] {
-    let mut hasher = Sha1::new();
-    hasher.update(format!("{kind} {}\0", body.len()));
-    hasher.update(body);
-    hasher.finalize().into()
+fn id(kind: Kind, bytes: Bytes) -> Result<ObjectId, LedgerError> {
+    let object = Object::new(kind, bytes).map_err(|source| LedgerError::Object { source })?;
+    Ok(object.id())
 }
