@@ -8,6 +8,10 @@
     reason = "a test fails by panicking"
 )]
 
+#[path = "../../../registry-copy/tests/it/docker_registry.rs"]
+#[expect(dead_code, reason = "its own crate's tests need more of it")]
+mod docker_registry;
+
 mod alone;
 mod answers;
 mod environment;

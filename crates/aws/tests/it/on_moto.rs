@@ -13,7 +13,7 @@ use crate::{
     alone::{KEYS, alone},
     fixture::{aws_error, limits, tag},
     moto,
-    registry::DockerRegistry,
+    registry::docker_registry,
 };
 
 const DEV: &str = "111111111111";
@@ -107,7 +107,7 @@ fn a_role_of_another_account_is_found_out() {
 #[test]
 fn a_token_of_moto_opens_a_registry_though_it_ended_in_2015() {
     in_moto(async || {
-        let server = DockerRegistry::start().await;
+        let server = docker_registry().await;
         let repository = create(&admin(DEV).await, "forge/token", ImageTagMutability::Immutable, &[]).await;
         let ecr = with_registry(DEV, &server.address.to_string());
         let mut costs = Vec::new();

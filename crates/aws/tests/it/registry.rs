@@ -1,12 +1,5 @@
 //! The registry's contract, kept on registries that admit ECR's token.
 
-use std::{
-    fs,
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
-
 use aws::{Access, Ecr, EcrPlace};
 use guarded_http::{Client, Credentials, Origin};
 use registry_copy::{InMemory, Registry, RegistryError, TagRule, conformance};
@@ -15,6 +8,7 @@ use sandbox::{RegistryOptions, RegistryServer};
 
 use crate::{
     alone::{KEYS, alone},
+    docker_registry::{Admits, DockerRegistry},
     fake::{Fake, refused, token},
     fixture::{ROLE, identity, limits, place, repository, tag},
 };
@@ -28,51 +22,9 @@ fn base() -> Repository {
     "forge/base".parse().unwrap()
 }
 
-pub(crate) struct DockerRegistry {
-    child: Child,
-    pub(crate) address: SocketAddr,
-    _directory: tempfile::TempDir,
-}
-
-impl DockerRegistry {
-    pub(crate) async fn start() -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = |name: &str| directory.path().join(name).display().to_string();
-        fs::write(path("users"), USERS).unwrap();
-        // Between choosing a port and using it another process may take it: then this one ends, and the next is tried.
-        loop {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            let config = format!(
-                "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\n\
-                 storage: {{ filesystem: {{ rootdirectory: {} }} }}\nhttp: {{ addr: \"{address}\" }}\n\
-                 auth: {{ htpasswd: {{ realm: ecr, path: {} }} }}\n",
-                path("store"),
-                path("users")
-            );
-            fs::write(path("config.yml"), config).unwrap();
-            let mut child = Command::new("docker-registry")
-                .args(["serve", &path("config.yml")])
-                .env_clear()
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("docker-registry is needed: apt-get install docker-registry");
-            while child.try_wait().unwrap().is_none() {
-                if TcpStream::connect(address).is_ok() && child.try_wait().unwrap().is_none() {
-                    return Self { child, address, _directory: directory };
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    }
-}
-
-impl Drop for DockerRegistry {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
-    }
+/// A docker-registry that admits ECR's token.
+pub(crate) async fn docker_registry() -> DockerRegistry {
+    DockerRegistry::start(Admits::Users(USERS)).await
 }
 
 /// ECR whose registry is this one, and the servers that speak for AWS.
@@ -89,7 +41,7 @@ async fn in_front_of(authority: &str) -> (Ecr, Fake) {
 #[test]
 fn docker_registry_with_ecrs_token_keeps_the_contract() {
     alone(&KEYS, async || {
-        let server = DockerRegistry::start().await;
+        let server = docker_registry().await;
         let (ecr, fake) = in_front_of(&server.address.to_string()).await;
         conformance::check(&ecr, &repository()).await;
         conformance::check_mount(&ecr, &repository(), &base()).await;

@@ -2,11 +2,7 @@
 
 mod issuer;
 
-use std::{
-    net::{SocketAddr, TcpListener, TcpStream},
-    process::{Child, Command, Stdio},
-    time::Duration,
-};
+use std::time::Duration;
 
 use futures_util::StreamExt;
 use guarded_http::{Client, Credentials, Limits, Method};
@@ -16,85 +12,16 @@ use registry_copy::{
     http::HttpRegistry, verify,
 };
 use release::{Digest, Repository};
-use tempfile::TempDir;
 use tokio::time::Instant;
 
-use crate::corpus::{Corpus, LAYER, Tree, describe, platforms, repository, tag};
+use crate::{
+    corpus::{Corpus, LAYER, Tree, describe, platforms, repository, tag},
+    docker_registry::{Admits, DockerRegistry},
+};
 
-/// A docker-registry on a free port, with an empty store. It ends with the test.
-struct Process {
-    child: Child,
-    address: SocketAddr,
-    _directory: TempDir,
-}
-
-/// Whom it lets in.
-enum Admits<'a> {
-    Everybody,
-    /// Those of this htpasswd file.
-    Users(&'a str),
-    /// Who shows a token of this issuer.
-    Tokens(&'a Issuer),
-}
-
-impl Process {
-    async fn start(admits: Admits<'_>) -> Self {
-        let directory = tempfile::tempdir().unwrap();
-        let path = |name: &str| directory.path().join(name).display().to_string();
-        let mut config = format!(
-            "version: 0.1\nlog: {{ level: error, accesslog: {{ disabled: true }} }}\n\
-             storage: {{ filesystem: {{ rootdirectory: {} }}, delete: {{ enabled: true }} }}\n",
-            path("store")
-        );
-        match admits {
-            Admits::Everybody => {}
-            Admits::Users(users) => {
-                std::fs::write(path("users"), users).unwrap();
-                config.push_str(&format!("auth: {{ htpasswd: {{ realm: forge, path: {} }} }}\n", path("users")));
-            }
-            Admits::Tokens(issuer) => {
-                std::fs::write(path("root.pem"), issuer.certificate()).unwrap();
-                config.push_str(&format!(
-                    "auth: {{ token: {{ realm: \"{}/token\", service: {}, issuer: forge, rootcertbundle: {} }} }}\n",
-                    issuer.origin(),
-                    issuer::SERVICE,
-                    path("root.pem")
-                ));
-            }
-        }
-        // Between choosing a port and using it, another process may take it: then this one ends, and the next is tried.
-        loop {
-            let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap();
-            std::fs::write(path("config.yml"), format!("{config}http: {{ addr: \"{address}\" }}\n")).unwrap();
-            let mut child = Command::new("docker-registry")
-                .args(["serve", &path("config.yml")])
-                .env_clear()
-                .stdin(Stdio::null())
-                .stdout(Stdio::null())
-                .stderr(Stdio::null())
-                .spawn()
-                .expect("docker-registry is needed: apt-get install docker-registry");
-            loop {
-                if TcpStream::connect(address).is_ok() && child.try_wait().unwrap().is_none() {
-                    return Self { child, address, _directory: directory };
-                }
-                if child.try_wait().unwrap().is_some() {
-                    break;
-                }
-                tokio::time::sleep(Duration::from_millis(10)).await;
-            }
-        }
-    }
-
+impl DockerRegistry {
     fn registry(&self, credentials: &Credentials) -> HttpRegistry {
         HttpRegistry::new(&self.address.to_string().parse().unwrap(), credentials, limits()).unwrap()
-    }
-}
-
-impl Drop for Process {
-    fn drop(&mut self) {
-        drop(self.child.kill());
-        drop(self.child.wait());
     }
 }
 
@@ -128,12 +55,12 @@ async fn conforms(registry: &HttpRegistry) {
 
 #[tokio::test]
 async fn docker_registry_conforms() {
-    conforms(&Process::start(Admits::Everybody).await.registry(&Credentials::Anonymous)).await;
+    conforms(&DockerRegistry::start(Admits::Everybody).await.registry(&Credentials::Anonymous)).await;
 }
 
 #[tokio::test]
 async fn docker_registry_with_basic_authentication_conforms() {
-    let process = Process::start(Admits::Users(USERS)).await;
+    let process = DockerRegistry::start(Admits::Users(USERS)).await;
     conforms(&process.registry(&robot())).await;
     let wrong = Credentials::Basic { user: "robot".into(), password: "open sesam".into() };
     for credentials in [Credentials::Anonymous, wrong] {
@@ -160,7 +87,7 @@ async fn docker_registry_with_basic_authentication_conforms() {
 #[tokio::test]
 async fn docker_registry_with_tokens_conforms() {
     let issuer = Issuer::start().await;
-    let process = Process::start(Admits::Tokens(&issuer)).await;
+    let process = DockerRegistry::start(issuer.admits()).await;
     let registry = |credentials: &Credentials| process.registry(credentials).with_token_hosts(vec![issuer.origin()]);
     conforms(&registry(&robot())).await;
     assert!(issuer.given() > 10, "tokens of a second were to be renewed");
@@ -179,8 +106,8 @@ async fn docker_registry_with_tokens_conforms() {
 #[tokio::test]
 async fn a_new_blob_costs_docker_registry_two_requests_and_an_old_one_one() {
     let issuer = Issuer::start().await;
-    for admits in [Admits::Everybody, Admits::Users(USERS), Admits::Tokens(&issuer)] {
-        let process = Process::start(admits).await;
+    for admits in [Admits::Everybody, Admits::Users(USERS), issuer.admits()] {
+        let process = DockerRegistry::start(admits).await;
         let client = || process.registry(&robot()).with_token_hosts(vec![issuer.origin()]);
         let blob = describe(LAYER, b"content");
         let bytes = || futures_util::stream::iter([Ok("content".into())]).boxed();
@@ -215,7 +142,8 @@ async fn a_new_blob_costs_docker_registry_two_requests_and_an_old_one_one() {
 
 #[tokio::test]
 async fn an_image_goes_from_one_docker_registry_to_another_once() {
-    let (first, second) = (Process::start(Admits::Everybody).await, Process::start(Admits::Users(USERS)).await);
+    let (first, second) =
+        (DockerRegistry::start(Admits::Everybody).await, DockerRegistry::start(Admits::Users(USERS)).await);
     let (from, to) = (first.registry(&Credentials::Anonymous), second.registry(&robot()));
     let corpus = Corpus::of(&platforms());
     corpus.store(&from, &repository()).await;
@@ -250,7 +178,7 @@ async fn an_image_goes_from_one_docker_registry_to_another_once() {
 
 #[tokio::test]
 async fn an_image_that_refers_to_another_is_listed_at_docker_registry_or_not_tagged() {
-    let process = Process::start(Admits::Everybody).await;
+    let process = DockerRegistry::start(Admits::Everybody).await;
     let from = crate::corpus::registry();
     let subject = Corpus::of(&Tree::Image(vec!["layer".into()])).root_descriptor();
     let signature = Corpus::referrer(&subject, "a signature");
@@ -287,7 +215,7 @@ async fn an_image_that_refers_to_another_is_listed_at_docker_registry_or_not_tag
 /// It takes no manifest with a layer that it does not hold, whatever kind of layer that is.
 #[tokio::test]
 async fn a_foreign_layer_that_docker_registry_wants_is_named_soon() {
-    let process = Process::start(Admits::Everybody).await;
+    let process = DockerRegistry::start(Admits::Everybody).await;
     let to = process.registry(&Credentials::Anonymous);
     for (own, kind) in [
         (
@@ -318,7 +246,7 @@ async fn a_foreign_layer_that_docker_registry_wants_is_named_soon() {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn two_copies_that_share_layers_both_end_well() {
-    let process = Process::start(Admits::Everybody).await;
+    let process = DockerRegistry::start(Admits::Everybody).await;
     for round in 0..40 {
         let from = crate::corpus::registry();
         let base: Vec<String> = (0..24).map(|layer| format!("base {layer} of round {round}")).collect();
@@ -345,7 +273,8 @@ async fn two_copies_that_share_layers_both_end_well() {
 
 #[tokio::test]
 async fn a_copy_asks_for_little() {
-    let (first, second) = (Process::start(Admits::Everybody).await, Process::start(Admits::Everybody).await);
+    let (first, second) =
+        (DockerRegistry::start(Admits::Everybody).await, DockerRegistry::start(Admits::Everybody).await);
     let sixty = Corpus::of(&Tree::Image((0..60).map(|layer| format!("layer {layer}")).collect()));
     let index = Corpus::of(&platforms());
     let referrer = Corpus::referrer(&index.root_descriptor(), "an SBOM");

@@ -11,6 +11,7 @@
 mod behaviour;
 mod conformance;
 mod corpus;
+mod docker_registry;
 mod faults;
 mod http;
 mod http_real;

@@ -1,6 +1,10 @@
 //! The sandbox is what it says: real protocols, tried with real clients.
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
+#[path = "../../../registry-copy/tests/it/docker_registry.rs"]
+#[expect(dead_code, reason = "its own crate's tests need more of it")]
+mod docker_registry;
+
 mod distribution;
 mod fault_proxy;
 mod forge;

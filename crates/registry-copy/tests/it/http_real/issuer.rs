@@ -12,9 +12,12 @@ use rcgen::{CertificateParams, KeyPair, PKCS_RSA_SHA256, RsaKeySize, SigningKey}
 use serde_json::{Value, json};
 use url::Url;
 
-use crate::http::server::{Answer, Server, reply};
+use crate::{
+    docker_registry::Admits,
+    http::server::{Answer, Server, reply},
+};
 
-pub(super) const SERVICE: &str = "forge";
+const SERVICE: &str = "forge";
 /// `robot`, with the password `open sesame`.
 const BASIC: &str = "authorization: basic cm9ib3q6b3blbibzzxnhbwu=";
 
@@ -52,8 +55,9 @@ impl Issuer {
         Origin::loopback(self.server.address.port())
     }
 
-    pub(super) fn certificate(&self) -> &str {
-        &self.certificate
+    /// A registry that believes it.
+    pub(super) fn admits(&self) -> Admits<'_> {
+        Admits::Tokens { realm: format!("{}/token", self.origin()), certificate: &self.certificate }
     }
 
     pub(super) fn given(&self) -> usize {

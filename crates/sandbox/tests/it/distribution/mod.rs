@@ -6,7 +6,6 @@
 mod blobs;
 mod cases;
 mod client;
-mod docker_registry;
 mod manifests;
 mod referrers;
 mod refused;
@@ -19,7 +18,8 @@ use std::{collections::BTreeMap, fmt::Write as _, path::PathBuf};
 use registry_copy::{InMemory, TagRule};
 use sandbox::{RegistryOptions, RegistryServer};
 
-use self::{cases::Cases, client::Target, docker_registry::DockerRegistry};
+use self::{cases::Cases, client::Target};
+use crate::docker_registry::{Admits, DockerRegistry};
 
 mod repository {
     pub(super) const BLOBS: &str = "conformance/blobs";
@@ -56,8 +56,8 @@ async fn ecr() -> Cases {
 }
 
 async fn docker() -> Cases {
-    let server = DockerRegistry::start().await;
-    ask(&Target::new(&server.url(), None)).await
+    let server = DockerRegistry::start(Admits::Everybody).await;
+    ask(&Target::new(&format!("http://{}", server.address), None)).await
 }
 
 fn memory(rule: TagRule) -> InMemory {
