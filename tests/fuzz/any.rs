@@ -10,6 +10,7 @@ type Body = fn(&[u8]);
 
 const CRATES: &[(&str, &[(&str, Body)])] = &[
     ("guarded-http", guarded_http::fuzzing::TARGETS),
+    ("ledger", ledger::fuzzing::TARGETS),
     ("registry-copy", registry_copy::fuzzing::TARGETS),
     ("release", release::fuzzing::TARGETS),
 ];

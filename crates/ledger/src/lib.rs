@@ -14,6 +14,9 @@ mod change;
 pub mod conformance;
 mod error;
 pub mod faults;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod git;
 mod identity;
 mod key_path;

@@ -2,6 +2,8 @@
 
 pub(crate) mod commit;
 pub(crate) mod pack;
+#[cfg(test)]
+mod tests;
 pub(crate) mod tree;
 
 use bytes::Bytes;

@@ -25,7 +25,7 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Commit, ObjectError> {
     let text = String::from_utf8_lossy(bytes);
     let (headers, message) = text.split_once("\n\n").unwrap_or((&text, ""));
     // A line that begins with a space continues the one before it.
-    let mut lines = headers.lines().filter(|line| !line.starts_with(' ')).peekable();
+    let mut lines = headers.split('\n').filter(|line| !line.starts_with(' ')).peekable();
     let tree = required(&mut lines, "tree")?.parse().map_err(|_| ObjectError::Header { header: "tree" })?;
     let mut parents = Vec::new();
     while let Some(parent) = next(&mut lines, "parent") {

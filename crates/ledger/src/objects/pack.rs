@@ -3,10 +3,14 @@
 pub(crate) mod delta;
 mod inflate;
 mod read;
+#[cfg(test)]
+mod tests;
 mod write;
 
 use release::ObjectId;
 
+#[cfg(any(test, fuzzing))]
+pub(crate) use self::write::with_checksum;
 pub(crate) use self::{read::read, write::write};
 
 /// The largest pack that is read: 64 MiB.

@@ -21,7 +21,7 @@ pub(crate) struct Mode(u32);
 impl Mode {
     pub(crate) const FILE: Self = Self(0o100_644);
     pub(crate) const FOLDER: Self = Self(0o40_000);
-    const EXECUTABLE: Self = Self(0o100_755);
+    pub(crate) const EXECUTABLE: Self = Self(0o100_755);
 
     pub(crate) fn is_folder(self) -> bool {
         self == Self::FOLDER

@@ -26,8 +26,14 @@ pub(crate) fn write(objects: &[Object]) -> Result<Vec<u8>, PackError> {
         written.map_err(|_| fault(Fault::Compression))?;
         pack = compressed.into_inner();
     }
+    with_checksum(pack)
+}
+
+/// A pack whose last part, the checksum, is not there yet.
+pub(crate) fn with_checksum(mut pack: Vec<u8>) -> Result<Vec<u8>, PackError> {
     let mut hasher = gix::hash::hasher(gix::hash::Kind::Sha1);
     hasher.update(&pack);
-    pack.extend_from_slice(hasher.try_finalize().map_err(|_| fault(Fault::Collision))?.as_slice());
+    let checksum = hasher.try_finalize().map_err(|_| PackError::Write { source: Fault::Collision })?;
+    pack.extend_from_slice(checksum.as_slice());
     Ok(pack)
 }
