@@ -70,6 +70,7 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
         runs: args.runs,
         machine: measured::machine()?,
         cores: measured::cores()?,
+        hashing: measured::hashing()?,
         kept_in,
         load,
     };

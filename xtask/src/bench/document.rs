@@ -29,6 +29,8 @@ pub(super) struct Document<'a> {
     pub(super) runs: NonZeroUsize,
     pub(super) machine: String,
     pub(super) cores: usize,
+    /// Bytes that a second of CPU hashes.
+    pub(super) hashing: f64,
     /// Where the registries had their files.
     pub(super) kept_in: &'static str,
     /// Before the first run.

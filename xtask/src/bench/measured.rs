@@ -4,13 +4,14 @@ use std::{
     env,
     error::Error,
     ffi::OsString,
-    fs, io,
+    fs, hint, io,
     path::Path,
-    process::{Command, Stdio},
+    process::{self, Command, Stdio},
     thread,
     time::Instant,
 };
 
+use sandbox::release::Hasher;
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
@@ -104,6 +105,19 @@ fn idle_ticks(stat: &str) -> Option<u64> {
     Some(next()? + next()?)
 }
 
+/// Bytes that a second of CPU hashes with sha256, as a copy does it.
+pub(super) fn hashing() -> io::Result<f64> {
+    const CHUNKS: usize = 4096;
+    let chunk = vec![0; 256 << 10];
+    let before = cpu_of(process::id())?;
+    let mut hasher = Hasher::default();
+    for _ in 0..CHUNKS {
+        hasher.update(&chunk);
+    }
+    hint::black_box(hasher.finish());
+    Ok((CHUNKS * chunk.len()) as f64 / (cpu_of(process::id())? - before))
+}
+
 /// How many processors there are for what is measured.
 pub(super) fn cores() -> io::Result<usize> {
     Ok(thread::available_parallelism()?.get())
@@ -153,8 +167,8 @@ mod tests {
     #[test]
     fn a_process_that_works_has_had_cpu() {
         let begun = Instant::now();
-        let before = cpu_of(std::process::id()).unwrap();
-        while cpu_of(std::process::id()).unwrap() <= before {
+        let before = cpu_of(process::id()).unwrap();
+        while cpu_of(process::id()).unwrap() <= before {
             assert!(begun.elapsed().as_secs() < 60, "nothing was counted");
         }
     }
