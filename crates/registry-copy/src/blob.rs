@@ -1,7 +1,8 @@
 //! Moves one blob, and begins again with that blob alone when its transfer breaks.
 
 use std::{
-    future::poll_fn,
+    future::{pending, poll_fn},
+    pin::pin,
     ptr,
     sync::{
         Arc, Mutex, PoisonError,
@@ -12,13 +13,15 @@ use std::{
 };
 
 use bytes::Bytes;
-use futures_util::{StreamExt, TryStreamExt, stream, task::AtomicWaker};
+use futures_util::{StreamExt, TryStreamExt, future::maybe_done, stream, task::AtomicWaker};
 use tokio::{
     sync::oneshot::{self, Receiver},
     time::timeout,
 };
 
-use crate::{Chunks, CopyError, Descriptor, Observer, RegistryError, checked::checked, retry::Backoff, side::Side};
+use crate::{
+    Chunks, CopyError, Descriptor, Observer, RegistryError, checked::checked, guess::Guess, retry::Backoff, side::Side,
+};
 
 /// Moves blobs from one side to the other.
 #[derive(Clone, Copy)]
@@ -27,6 +30,18 @@ pub(crate) struct Mover<'a> {
     pub(crate) to: Side<'a>,
     pub(crate) stall: Duration,
     pub(crate) observer: &'a dyn Observer,
+    pub(crate) guess: &'a Guess,
+}
+
+/// When the source is asked for a blob, at the latest when the destination wants its bytes.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Read {
+    /// At once.
+    Now,
+    /// As soon as other blobs were wanted.
+    WhenLikely,
+    /// Not before they are wanted.
+    WhenWanted,
 }
 
 /// How a blob came to be at the destination.
@@ -41,23 +56,22 @@ pub(crate) enum Moved {
 }
 
 impl Mover<'_> {
-    /// Makes a blob available at the destination, by mounting it where that may do. With `ahead` the source is asked
-    /// for it before the destination wants the bytes.
-    pub(crate) async fn obtain(&self, blob: &Descriptor, ahead: bool) -> Result<Moved, CopyError> {
+    /// Makes a blob available at the destination, by mounting it where that may do.
+    pub(crate) async fn obtain(&self, blob: &Descriptor, read: Read) -> Result<Moved, CopyError> {
         // Two registries that are one object are one registry; nothing else is sure to be.
         let same = ptr::addr_eq(self.from.registry, self.to.registry);
         let mounted = same && self.to.mount(self.from.repository, blob).await?;
-        let moved = if mounted { Moved::Mounted } else { self.send(blob, ahead).await? };
+        let moved = if mounted { Moved::Mounted } else { self.send(blob, read).await? };
         self.observer.stored(&blob.digest);
         Ok(moved)
     }
 
     /// Sends a blob that the destination may only claim to have.
     pub(crate) async fn insist(&self, blob: &Descriptor) -> Result<Moved, CopyError> {
-        let mut moved = self.send(blob, false).await?;
+        let mut moved = self.send(blob, Read::WhenWanted).await?;
         if moved == Moved::Present {
             // Now it has claimed the blob to the face of who puts it, and is sent it in full.
-            moved = self.send(blob, false).await?;
+            moved = self.send(blob, Read::WhenWanted).await?;
         }
         self.observer.stored(&blob.digest);
         Ok(moved)
@@ -66,11 +80,11 @@ impl Mover<'_> {
     /// Offers a blob to the destination, and reads it from the source where it is wanted.
     ///
     /// Wrong bytes are read once more, cleanly; wrong again, they are an error.
-    async fn send(&self, blob: &Descriptor, ahead: bool) -> Result<Moved, CopyError> {
+    async fn send(&self, blob: &Descriptor, read: Read) -> Result<Moved, CopyError> {
         let mut backoff = Backoff::until(self.to.deadline);
         let (mut moved, mut read_again) = (Moved::Present, false);
         loop {
-            let (polled, ended) = self.try_to_send(blob, ahead).await;
+            let (polled, ended) = self.try_to_send(blob, read).await;
             if polled {
                 moved = Moved::Copied;
             }
@@ -86,15 +100,28 @@ impl Mover<'_> {
     }
 
     /// Also tells whether the destination asked for bytes.
-    async fn try_to_send(&self, blob: &Descriptor, ahead: bool) -> (bool, Result<(), CopyError>) {
+    async fn try_to_send(&self, blob: &Descriptor, read: Read) -> (bool, Result<(), CopyError>) {
         let flow = Arc::new(Flow::default());
         let (give, given) = oneshot::channel();
         let chunks = reported(checked(blob, opened(given, Arc::clone(&flow), self.stall)), Arc::clone(&flow));
         let mut put = self.to.registry.put_blob(self.to.repository, blob, chunks);
         let mut opening = Some((self.from.registry.blob(self.from.repository, blob), give));
+        let ahead = async {
+            match read {
+                Read::Now => {}
+                Read::WhenLikely => self.guess.likely().await,
+                Read::WhenWanted => pending().await,
+            }
+        };
+        let mut ahead = pin!(maybe_done(ahead));
+        let mut answered = false;
         let stored = poll_fn(|context| {
             flow.wake(context.waker());
-            if let Some((open, _)) = opening.as_mut().filter(|_| ahead || flow.wanted())
+            if flow.wanted() && !answered {
+                answered = true;
+                self.guess.answered(true);
+            }
+            if let Some((open, _)) = opening.as_mut().filter(|_| answered || ahead.as_mut().poll(context).is_ready())
                 && let Poll::Ready(source) = open.as_mut().poll(context)
                 && let Some((_, give)) = opening.take()
             {
@@ -109,6 +136,9 @@ impl Mover<'_> {
             stored
         })
         .await;
+        if stored.is_ok() && !flow.wanted() {
+            self.guess.answered(false);
+        }
         // Whatever the destination made of a stream that broke, the cause is the source's.
         let ended = match flow.failure() {
             Some(error) => Err(CopyError::Source(error)),

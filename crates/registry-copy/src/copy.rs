@@ -5,7 +5,9 @@ use tokio::time::{Instant, timeout_at};
 
 use crate::{
     CopyError, Observer, Put, Registry, RegistryError,
+    beside::beside,
     blob::Mover,
+    guess::Guess,
     look::{Look, Settled, look},
     pipeline::{Batch, Pipeline},
     put::{LOOKS, Putter},
@@ -218,12 +220,15 @@ impl Copying<'_> {
         };
         // One that refers to something has to be listed too. Where it cannot be, nothing is written.
         let listed_before = to.lists(&root).await?;
-        let mover = Mover { from, to, stall: options.stall, observer };
+        let guess = Guess::default();
+        let mover = Mover { from, to, stall: options.stall, observer, guess: &guess };
         let putter = Putter::new(mover);
         // What is there is asked for, for an offer would be a write.
         let ask = to.registry.answers_in_bulk() || (tagged && options.thorough);
         let mut walker = Walker::new(from, to, options);
-        let image = self.ask(walker.image(&root, tagged).await?, ask).await?;
+        let image = async { self.ask(walker.image(&root, tagged).await?, ask).await };
+        let (image, listed) = beside(image, listed).await;
+        let image = image?;
         let referrers = async { self.ask(walker.referrers(digest, listed.await?).await?, ask).await };
         let pipeline = Pipeline::new(mover, &putter, options.jobs.get(), Transfer::of(digest));
         let moves = pipeline.run(image, referrers).await?;

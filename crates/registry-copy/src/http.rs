@@ -22,7 +22,7 @@ use async_trait::async_trait;
 use guarded_http::{Authorize, Client, Credentials, HttpError, Limits, Method, Origin, Request, Told};
 use release::{Authority, Digest, Repository, Tag};
 use secrecy::SecretString;
-use tokio::sync::Semaphore;
+use tokio::sync::{Mutex, Semaphore};
 
 pub use self::hosts::origin;
 use self::{given::Given, learnt::Learnt, push::Listed, token::Tokens};
@@ -46,6 +46,7 @@ pub struct HttpRegistry {
     learnt: Learnt,
     given: Given,
     chunked: Semaphore,
+    listing: Mutex<()>,
     referrers_tag: bool,
 }
 
@@ -81,7 +82,8 @@ impl HttpRegistry {
             learnt.refuses_offers();
         }
         let chunked = Semaphore::new(chunks::KEPT as usize);
-        Ok(Self { client, tokens: None, learnt, given: Given::default(), chunked, referrers_tag: true })
+        let (given, listing) = (Given::default(), Mutex::default());
+        Ok(Self { client, tokens: None, learnt, given, chunked, listing, referrers_tag: true })
     }
 
     /// Lets the registry name these servers too as those that give its tokens: they receive its credentials.

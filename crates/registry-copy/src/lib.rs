@@ -7,6 +7,7 @@
 //! Registries stand behind the [`Registry`] trait: [`http`], an OCI layout directory ([`Layout`]) and a strict one in
 //! memory ([`InMemory`]). [`conformance`] says what all of them promise, [`faults`] makes them break on purpose.
 
+mod beside;
 mod blob;
 mod checked;
 pub mod conformance;
@@ -18,6 +19,7 @@ pub mod faults;
 #[cfg(any(test, fuzzing))]
 #[doc(hidden)]
 pub mod fuzzing;
+mod guess;
 pub mod http;
 mod layout;
 mod look;

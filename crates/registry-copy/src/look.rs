@@ -1,12 +1,10 @@
-use std::pin::{Pin, pin};
-
 use futures_util::{
     FutureExt,
-    future::{BoxFuture, Either, maybe_done, select, try_join},
+    future::{BoxFuture, try_join},
 };
 use release::{Digest, Tag};
 
-use crate::{CopyError, Descriptor, Manifest, Options, side::Side};
+use crate::{CopyError, Descriptor, Manifest, Options, beside::beside, side::Side};
 
 /// What is known before anything is walked.
 pub(crate) struct Look<'a> {
@@ -50,13 +48,9 @@ pub(crate) async fn look<'a>(
     };
     let wanted = options.referrers;
     let list = async move { if wanted { from.known_referrers(digest).await } else { Ok(Some(Vec::new())) } };
-    let mut list = maybe_done(list.boxed());
     // The tag decides before any failure of the source.
-    let first = pin!(try_join(tagged, async { Ok(from.manifest(digest).await) }));
-    let first = match select(first, &mut list).await {
-        Either::Left((first, _)) => first,
-        Either::Right(((), first)) => first.await,
-    };
+    let first = try_join(tagged, async { Ok(from.manifest(digest).await) });
+    let (first, listed) = beside(first, list.boxed()).await;
     let (tagged, root) = match first {
         Ok(first) => first,
         Err(settled) => return settled.map(Err),
@@ -66,9 +60,5 @@ pub(crate) async fn look<'a>(
         None if tagged => to.existing_manifest(digest).await?,
         None => return Err(from.no_manifest(digest)),
     };
-    let listed = async move {
-        (&mut list).await;
-        Pin::new(&mut list).take_output().unwrap_or(Ok(Some(Vec::new())))
-    };
-    Ok(Ok(Look { root, tagged, listed: listed.boxed() }))
+    Ok(Ok(Look { root, tagged, listed }))
 }

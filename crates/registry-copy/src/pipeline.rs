@@ -7,7 +7,7 @@ use release::Digest;
 
 use crate::{
     CopyError, Descriptor, GraphError, Manifest, Transfer,
-    blob::{Moved, Mover},
+    blob::{Moved, Mover, Read},
     put::{Putter, Supplied},
     walk::Found,
 };
@@ -15,9 +15,11 @@ use crate::{
 /// How many blobs of more than a MiB move at once: few fill the line, and each has buffers on both sides.
 const MOST_LARGE: usize = 6;
 const LARGE: u64 = 1 << 20;
-/// A blob up to this size is asked for at the source before the destination has said whether it wants it. That saves a
-/// round trip where it does, and is no great loss where it does not.
+/// A blob up to this size is asked for at the source before the destination has said whether it wants it, where that is
+/// likely. That saves a round trip where it does, and is no great loss where it does not.
 const AHEAD: u64 = 128 << 10;
+/// How many are asked for although nothing is known of what it wants.
+const GUESSES: usize = 8;
 
 /// Parts that were found to be needed.
 pub(crate) struct Batch {
@@ -46,8 +48,7 @@ pub(crate) struct Pipeline<'a> {
     /// Parts that are not there, and the manifests that wait for them.
     awaited: BTreeMap<Digest, Vec<Digest>>,
     referrers: BTreeSet<Digest>,
-    /// Whether the last blob that was offered was wanted: then the next one probably is.
-    wanted: bool,
+    guesses: usize,
     account: Moves,
 }
 
@@ -99,7 +100,7 @@ impl<'a> Pipeline<'a> {
             ready: Vec::new(),
             awaited: BTreeMap::new(),
             referrers: BTreeSet::new(),
-            wanted: true,
+            guesses: GUESSES,
             account: Moves { transfer, stored: BTreeSet::new(), moved: BTreeSet::new() },
         }
     }
@@ -120,8 +121,7 @@ impl<'a> Pipeline<'a> {
                 Some(Event::Moved(blob, moved)) => {
                     self.busy -= 1;
                     self.busy_large -= usize::from(blob.size > LARGE);
-                    self.wanted = moved == Moved::Copied;
-                    if self.wanted {
+                    if moved == Moved::Copied {
                         self.putter.stored(blob.digest);
                     }
                     self.count(&blob, moved);
@@ -229,14 +229,30 @@ impl<'a> Pipeline<'a> {
                 self.store(manifest)
             } else if let Some((blob, asked)) = self.next_blob() {
                 self.busy_large += usize::from(blob.size > LARGE);
-                let ahead = asked || (self.wanted && blob.size <= AHEAD);
+                let read = self.when_to_read(&blob, asked);
                 let mover = self.mover;
-                async move { mover.obtain(&blob, ahead).await.map(|moved| Event::Moved(blob, moved)) }.boxed()
+                async move { mover.obtain(&blob, read).await.map(|moved| Event::Moved(blob, moved)) }.boxed()
             } else {
                 break;
             };
             self.busy += 1;
             self.running.push(running);
+        }
+    }
+
+    fn when_to_read(&mut self, blob: &Descriptor, asked: bool) -> Read {
+        if asked {
+            return Read::Now;
+        }
+        if blob.size > AHEAD {
+            return Read::WhenWanted;
+        }
+        match self.guesses.checked_sub(1) {
+            Some(left) => {
+                self.guesses = left;
+                Read::Now
+            }
+            None => Read::WhenLikely,
         }
     }
 

@@ -5,7 +5,10 @@ use std::{
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
-use futures_util::{FutureExt, future::BoxFuture};
+use futures_util::{
+    FutureExt,
+    future::{BoxFuture, try_join},
+};
 use release::{Digest, Tag};
 
 use crate::{
@@ -88,21 +91,25 @@ impl<'a> Putter<'a> {
     /// Stores a manifest under its digest alone, and looks whether it is there.
     pub(crate) async fn put_untagged(&self, manifest: &Manifest) -> Result<(), CopyError> {
         self.put(manifest, None).await?;
-        let digest = manifest.digest();
-        let is_there = || async { Ok(self.mover.to.manifest(digest).await?.is_some()) };
-        if self.look(is_there).await? { Ok(()) } else { Err(CopyError::Lost { digest }) }
+        self.see(manifest.digest()).await
     }
 
     /// The same for a referrer, which has to be listed besides.
     pub(crate) async fn put_referrer(&self, manifest: &Manifest) -> Result<(), CopyError> {
-        self.put_untagged(manifest).await?;
-        let Some(subject) = manifest.subject().map(|subject| subject.digest) else { return Ok(()) };
-        let referrer = manifest.digest();
-        if self.look(|| self.mover.to.lists(manifest)).await? {
-            Ok(())
-        } else {
-            Err(CopyError::Unlisted { referrer, subject })
-        }
+        let Some(subject) = manifest.subject().map(|subject| subject.digest) else {
+            return self.put_untagged(manifest).await;
+        };
+        self.put(manifest, None).await?;
+        let is_listed = || async {
+            let listed = self.mover.to.lists(manifest).await?;
+            if !listed {
+                // Who kept the list at the same time may have overwritten it.
+                self.put(manifest, None).await?;
+            }
+            Ok(listed)
+        };
+        let ((), listed) = try_join(self.see(manifest.digest()), self.look(is_listed)).await?;
+        if listed { Ok(()) } else { Err(CopyError::Unlisted { referrer: manifest.digest(), subject }) }
     }
 
     /// The same for a manifest that is there, but not listed.
@@ -114,6 +121,11 @@ impl<'a> Putter<'a> {
 
     pub(crate) fn into_supplied(self) -> Supplied {
         self.given.into_inner().unwrap_or_else(PoisonError::into_inner).supplied
+    }
+
+    async fn see(&self, digest: Digest) -> Result<(), CopyError> {
+        let is_there = || async { Ok(self.mover.to.manifest(digest).await?.is_some()) };
+        if self.look(is_there).await? { Ok(()) } else { Err(CopyError::Lost { digest }) }
     }
 
     async fn look<Look>(&self, is_there: impl Fn() -> Look + Send) -> Result<bool, CopyError>

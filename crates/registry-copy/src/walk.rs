@@ -5,10 +5,10 @@ use std::{
     mem,
 };
 
-use futures_util::{StreamExt, TryStreamExt, stream};
+use futures_util::{FutureExt, StreamExt, TryStreamExt, stream};
 use release::Digest;
 
-use crate::{CopyError, Descriptor, GraphError, Manifest, Options, manifest::is_image, side::Side};
+use crate::{CopyError, Descriptor, GraphError, Manifest, Options, beside::beside, manifest::is_image, side::Side};
 
 /// Levels of manifests, the root's included.
 pub(crate) const MAX_DEPTH: usize = 4;
@@ -64,6 +64,8 @@ struct Step {
     referrer: Option<Referrer>,
     /// Whether the destination is known to have it with all its parts, so that only its referrers matter.
     vouched: bool,
+    /// Whether the destination probably lacks it, for it lacks what lists it.
+    new: bool,
 }
 
 struct Referrer {
@@ -192,12 +194,14 @@ impl<'a> Walker<'a> {
                 Some(_) => return Err(GraphError::TwoSizes(blob.digest)),
             }
         }
+        let new = matches!(at, At::Source(_));
         let step = |child: &Descriptor| Step {
             digest: child.digest,
             size: Some(child.size),
             referrer: None,
             // An index has to be read all the same, for the manifests that it lists.
             vouched: vouched && is_image(&child.media_type),
+            new,
         };
         let below = manifest.children().iter().map(step).collect();
         if let At::Source(manifest) = at {
@@ -224,7 +228,13 @@ impl<'a> Walker<'a> {
         let step = |Descriptor { digest, size, .. }: Descriptor| {
             let listed = there.contains(&digest);
             // A list vouches for nothing: it may name what was deleted since.
-            Step { digest, size: None, referrer: Some(Referrer { subject, size, listed }), vouched: false }
+            Step {
+                digest,
+                size: None,
+                referrer: Some(Referrer { subject, size, listed }),
+                vouched: false,
+                new: !listed,
+            }
         };
         Ok(Some(listed.into_iter().map(step).collect()))
     }
@@ -239,11 +249,13 @@ impl<'a> Walker<'a> {
 /// registries list some that were deleted long ago.
 async fn look(from: Side<'_>, to: Side<'_>, step: Step) -> Result<(Step, Option<At>), CopyError> {
     // A referrer that is stored but not listed is put again, for that is what lists it.
-    let listed = step.referrer.as_ref().is_none_or(|referrer| referrer.listed);
-    let there = if listed { to.manifest(step.digest).await? } else { None };
-    let at = match there {
+    let (digest, listed) = (step.digest, step.referrer.as_ref().is_none_or(|referrer| referrer.listed));
+    let there = async { if listed { to.manifest(digest).await } else { Ok(None) } };
+    let here = async move { from.manifest(digest).await }.boxed();
+    let (there, here) = if step.new { beside(there, here).await } else { (there.await, here) };
+    let at = match there? {
         Some(manifest) => At::Destination(manifest),
-        None => match from.manifest(step.digest).await? {
+        None => match here.await? {
             Some(manifest) => At::Source(manifest),
             None if step.referrer.is_some() => return Ok((step, None)),
             None => return Err(from.no_manifest(step.digest)),

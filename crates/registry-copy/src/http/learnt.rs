@@ -14,6 +14,7 @@ pub(super) struct Learnt {
     refuses_offers: AtomicBool,
     refuses_mounts: AtomicBool,
     wants_chunks: AtomicBool,
+    lacks_referrers_api: AtomicBool,
     parts: Mutex<BTreeMap<(Repository, Digest), Part>>,
     free: Mutex<BTreeSet<(Repository, Tag)>>,
     renewed_for: Mutex<BTreeSet<(Repository, Digest)>>,
@@ -53,6 +54,15 @@ impl Learnt {
 
     pub(super) fn is_for_chunks(&self) -> bool {
         self.wants_chunks.load(Ordering::Relaxed)
+    }
+
+    /// Whether it has shown that it has no referrers API.
+    pub(super) fn is_without_referrers_api(&self) -> bool {
+        self.lacks_referrers_api.load(Ordering::Relaxed)
+    }
+
+    pub(super) fn lacks_referrers_api(&self) {
+        self.lacks_referrers_api.store(true, Ordering::Relaxed);
     }
 
     pub(super) fn claimed(&self, repository: &Repository, part: Digest) {

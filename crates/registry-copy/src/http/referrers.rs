@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use guarded_http::{Method, StatusCode};
+use guarded_http::{Method, Response, StatusCode};
 use release::{Digest, Repository};
 use serde::Deserialize;
 
@@ -25,12 +25,6 @@ struct Page {
     manifests: Option<Few<Descriptor, MOST>>,
 }
 
-/// Whether a status says that a registry has no referrers API. By the specification it is 404; those that take the
-/// path for another one, or refuse what they do not know, say it so.
-pub(super) fn is_no_api(status: StatusCode) -> bool {
-    matches!(status.as_u16(), 400 | 404 | 405 | 406 | 501)
-}
-
 impl HttpRegistry {
     /// Asks the referrers API (distribution-spec, "Listing Referrers"); where there is none, reads the tag under which
     /// clients keep the list.
@@ -39,22 +33,60 @@ impl HttpRegistry {
         repository: &Repository,
         subject: &Digest,
     ) -> Result<Vec<Descriptor>, RegistryError> {
+        match self.ask_referrers_api(repository, subject).await? {
+            Some(page) => self.pages(repository, subject, page).await,
+            None if self.referrers_tag => self.listed_under_tag(repository, subject).await,
+            None if self.learnt.is_without_referrers_api() => Err(self.no_referrers_api(repository)),
+            None => Ok(Vec::new()),
+        }
+    }
+
+    /// Asks the referrers API for its first page; `None`: it does not know the subject, or there is no such API, which is
+    /// asked once then.
+    ///
+    /// By the specification a registry says 404 then; those that take the path for another one, or refuse what they do
+    /// not know, say it so.
+    pub(super) async fn ask_referrers_api(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+    ) -> Result<Option<Response>, RegistryError> {
+        if self.learnt.is_without_referrers_api() {
+            return Ok(None);
+        }
+        let request = self.reading(repository, Method::GET, &paths::referrers(repository, subject))?;
+        let response = request.send(PAGE).await?;
+        match response.status().as_u16() {
+            200 => Ok(Some(response)),
+            400 | 404 | 405 | 406 | 501 => {
+                // Else it knows the question, but not what is asked about.
+                if !refusals::parse(response.bytes()).say(&["MANIFEST_UNKNOWN", "NAME_UNKNOWN"]) {
+                    self.learnt.lacks_referrers_api();
+                }
+                Ok(None)
+            }
+            _ => Err(self.refusal(repository, response)),
+        }
+    }
+
+    /// What all pages list, of which one is known.
+    async fn pages(
+        &self,
+        repository: &Repository,
+        subject: &Digest,
+        first: Response,
+    ) -> Result<Vec<Descriptor>, RegistryError> {
         let mut found = Vec::new();
         let mut seen = BTreeSet::new();
+        let mut first = Some(first);
         let mut next = Some(paths::referrers(repository, subject));
         while let Some(url) = next {
-            let response = self.reading(repository, Method::GET, &url)?.send(PAGE).await?;
-            match response.status() {
-                StatusCode::OK => {}
-                status if is_no_api(status) && seen.is_empty() => {
-                    if self.referrers_tag {
-                        return self.listed_under_tag(repository, subject).await;
-                    }
-                    // It knows the question, but not what is asked about.
-                    let knows = refusals::parse(response.bytes()).say(&["MANIFEST_UNKNOWN", "NAME_UNKNOWN"]);
-                    return if knows { Ok(Vec::new()) } else { Err(self.no_referrers_api(repository)) };
-                }
-                _ => return Err(self.refusal(repository, response)),
+            let response = match first.take() {
+                Some(first) => first,
+                None => self.reading(repository, Method::GET, &url)?.send(PAGE).await?,
+            };
+            if response.status() != StatusCode::OK {
+                return Err(self.refusal(repository, response));
             }
             found.extend(response.json::<Page>()?.manifests.map_or_else(Vec::new, |few| few.0));
             self.few_enough(repository, &found)?;

@@ -8,7 +8,7 @@ use serde_json::value::RawValue;
 use super::{
     HttpRegistry,
     paths::{self, Reference},
-    referrers::{MOST, PAGE, is_no_api},
+    referrers::MOST,
     upload::BRIEF,
     wire::few::Few,
 };
@@ -54,48 +54,34 @@ impl HttpRegistry {
     /// "Pushing Manifests with Subject").
     ///
     /// The list is kept by clients under a tag of its own, and nothing guards that against two that write at once: this
-    /// is a best effort. After writing, the list is looked at twice with a random pause before each, and written again
-    /// where the manifest is gone from it. A client that read it before and writes it after both still undoes this; the
-    /// manifest itself stays, and the next copy lists it again.
+    /// is a best effort. After writing, the list is looked at after a random pause, and written again where the manifest
+    /// is gone from it. A client that read it before and writes it after that still undoes this; the manifest itself
+    /// stays, and who looks again may put it again.
     pub(super) async fn list_under_subject(
         &self,
         repository: &Repository,
         manifest: &Manifest,
     ) -> Result<(), RegistryError> {
         let Some(subject) = manifest.subject() else { return Ok(()) };
-        if self.lists_referrers(repository, &subject.digest).await? {
+        if self.ask_referrers_api(repository, &subject.digest).await?.is_some() {
             return Ok(());
         }
         if !self.referrers_tag {
             return Err(self.no_referrers_api(repository));
         }
         let digest = manifest.digest().to_string();
-        let mut looks = 1;
+        // Of this client one at a time.
+        let _turn = self.listing.lock().await;
         for _ in 0..ROUNDS {
             let mut listed = self.list(repository, &subject.digest).await?;
             if listed.iter().any(|entry| names(entry, &digest)) {
-                looks -= 1;
-            } else {
-                listed.push(entry(manifest));
-                self.put_list(repository, &subject.digest, &listed).await?;
-                looks = 2;
-            }
-            if looks == 0 {
                 return Ok(());
             }
+            listed.push(entry(manifest));
+            self.put_list(repository, &subject.digest, &listed).await?;
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..50))).await;
         }
         Err(self.protocol(repository, "a list of referrers does not keep what is added to it"))
-    }
-
-    async fn lists_referrers(&self, repository: &Repository, subject: &Digest) -> Result<bool, RegistryError> {
-        let request = self.reading(repository, Method::GET, &paths::referrers(repository, subject))?;
-        let response = request.send(PAGE).await?;
-        match response.status() {
-            StatusCode::OK => Ok(true),
-            status if is_no_api(status) => Ok(false),
-            _ => Err(self.refusal(repository, response)),
-        }
     }
 
     /// The entries, each as it is.

@@ -200,6 +200,18 @@ async fn a_referrer_that_is_not_listed_is_found_out() {
 }
 
 #[tokio::test(start_paused = true)]
+async fn a_referrer_that_was_lost_from_the_list_is_put_again() {
+    let (corpus, sbom, from) = source().await;
+    for (puts, outlives) in [(1, true), (2, true), (4, true), (9, false)] {
+        let to = registry();
+        let outcome = run(&from, corpus.root, &Liar { inner: to.clone(), lie: Lie::LosesList(puts.into()) }).await;
+        assert_eq!(matches!(outcome, Ok(Outcome::Copied(_))), outlives, "{puts} {outcome:?}");
+        assert_eq!(to.tags(&repository()).len(), usize::from(outlives));
+        verify(&to, &repository(), &sbom.root).await.unwrap();
+    }
+}
+
+#[tokio::test(start_paused = true)]
 async fn a_source_that_falls_silent_is_a_temporary_fault() {
     let corpus = Corpus::of(&image(&["layer"]));
     let inner = registry();

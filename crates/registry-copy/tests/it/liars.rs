@@ -1,6 +1,13 @@
 //! Registries that do not do what they say.
 
-use std::{collections::BTreeSet, future::pending, sync::Mutex};
+use std::{
+    collections::BTreeSet,
+    future::pending,
+    sync::{
+        Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+};
 
 use async_trait::async_trait;
 use bytes::Bytes;
@@ -29,6 +36,8 @@ pub(crate) enum Lie {
     ClaimsBlobs(Mutex<BTreeSet<Digest>>),
     /// Lists no referrers.
     ListsNone,
+    /// Lists none until a referrer was put this many times: somebody overwrites the list.
+    LosesList(AtomicUsize),
     /// Has no list of referrers.
     CannotList,
     /// Shows the manifests of another registry as its own.
@@ -103,6 +112,11 @@ impl Registry for Liar {
     async fn put(&self, repository: &Repository, manifest: &Manifest, tag: Option<&Tag>) -> Result<Put, RegistryError> {
         let tag = tag.filter(|_| !matches!(self.lie(), Lie::ForgetsTags));
         let repository = repository.clone();
+        if let Lie::LosesList(puts) = self.lie()
+            && manifest.subject().is_some()
+        {
+            puts.store(puts.load(Ordering::Relaxed).saturating_sub(1), Ordering::Relaxed);
+        }
         let put = match *self.lie() {
             Lie::NeverFinds(part) => Err(RegistryError::PartMissing { repository: repository.clone(), part }),
             _ => self.inner.put(&repository, manifest, tag).await,
@@ -123,6 +137,7 @@ impl Registry for Liar {
         match self.lie() {
             Lie::ListsReferrer(stranger) => Ok(vec![stranger.clone()]),
             Lie::ListsNone => Ok(Vec::new()),
+            Lie::LosesList(puts) if puts.load(Ordering::Relaxed) > 0 => Ok(Vec::new()),
             Lie::CannotList => Err(RegistryError::NoReferrersApi { at: repository.to_string() }),
             _ => self.inner.referrers(repository, digest).await,
         }

@@ -75,10 +75,28 @@ async fn referrers_without_an_api_are_under_a_tag() {
         if request.contains(&path) { page(&listed, None) } else { reply("404 Not Found", &[], b"404 page not found") }
     })
     .await;
-    assert_eq!(registry(&server).referrers(&repository(), &subject).await.unwrap(), entries);
-    assert_eq!(asked(&server)[1], format!("GET {fallback}"));
-    let nothing: Vec<Descriptor> = registry_of(not_found()).await.referrers(&repository(), &subject).await.unwrap();
-    assert_eq!(nothing, []);
+    let client = registry(&server);
+    assert_eq!(client.referrers(&repository(), &subject).await.unwrap(), entries);
+    // What it lacks it is asked for once, also about others.
+    let other = Digest::of(b"other");
+    assert!(client.referrers(&repository(), &other).await.is_err(), "that 404 is no registry's");
+    let api = format!("GET /v2/{}/referrers/{subject}", repository());
+    let tag_of_other = format!("GET /v2/{}/manifests/sha256-{}", repository(), other.hex());
+    assert_eq!(asked(&server), [api, format!("GET {fallback}"), tag_of_other]);
+    let guarded = registry(&server).without_referrers_tag();
+    for _ in 0..2 {
+        let error = guarded.referrers(&repository(), &subject).await.unwrap_err();
+        assert!(matches!(error, RegistryError::NoReferrersApi { .. }), "{error}");
+    }
+    assert_eq!(server.seen().len(), 4);
+
+    // One that does not know the subject yet has the API, and may know it later.
+    let unknown = Server::start(|_, _| not_found()).await;
+    let client = registry(&unknown);
+    for asked in [2, 4] {
+        assert_eq!(client.referrers(&repository(), &subject).await.unwrap(), []);
+        assert_eq!(unknown.seen().len(), asked);
+    }
 }
 
 #[tokio::test]
@@ -88,8 +106,8 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
     let document = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
     let referrer = Manifest::parse(None, document.into()).unwrap();
     let entry = referrer.descriptor();
-    // What the list holds when it is read: another client writes it between the second reading and the third.
-    let lists = [false, true, false, true, true];
+    // What the list holds when it is read: another client overwrites it after it was written first.
+    let lists = [false, false, true, true];
     let reads = AtomicUsize::new(0);
     let server = Server::start(move |_, request| {
         if request.starts_with("PUT") {
@@ -102,9 +120,12 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
         page(if listed { std::slice::from_ref(&entry) } else { &[] }, None)
     })
     .await;
-    assert_eq!(registry(&server).put(&repository(), &referrer, None).await.unwrap(), Put::Stored);
-    let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
-    assert_eq!(methods.join(" "), "PUT GET GET PUT GET GET PUT GET GET");
+    let client = registry(&server);
+    for asked_for in ["PUT GET GET PUT GET PUT GET", "PUT GET GET PUT GET PUT GET PUT GET"] {
+        assert_eq!(client.put(&repository(), &referrer, None).await.unwrap(), Put::Stored);
+        let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
+        assert_eq!(methods.join(" "), asked_for);
+    }
 }
 
 #[tokio::test]
