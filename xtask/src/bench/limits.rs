@@ -153,11 +153,11 @@ impl Document<'_> {
         writeln!(
             text,
             "\n## Where the CPU goes (cold)\n\n\
-             Seconds, medians. The registries' and the proxies' CPU is what the kernel counted for their processes during a \
-             run, in hundredths. *Others* is what else ran on this machine, and the kernel on nobody's account; *idle* is the part of \
-             what {} processors have to give in that time that nobody took. *{PLAIN}* is \
-             no tool but a measure: it moves the same blobs and the manifest over connections that it keeps, as many at a \
-             time as {OURS}, computes no digest and reads nothing back.\n\n\
+             Seconds, medians. The registries' and the proxies' CPU is what the kernel counted for their processes during \
+             a run, in hundredths. *Others* is what else ran on this machine, and the kernel on nobody's account; *idle* is \
+             the part of what {} processors have to give in that time that nobody took. *{PLAIN}* is no tool but a \
+             measure: it moves the same blobs and the manifest over connections that it keeps, as many at a time as \
+             {OURS}, computes no digest and reads nothing back.\n\n\
              | image, network | tool | wall | its CPU | source's CPU | destination's CPU | proxies' CPU | others' CPU | idle |\n\
              | --- | --- | --- | --- | --- | --- | --- | --- | --- |",
             self.cores

@@ -1,5 +1,5 @@
-//! A copy that looks at nothing: no digest is computed, nothing is read back. What it takes is what the registries and the
-//! kernel take to move the bytes, so what a real copy takes more is what it adds.
+//! A copy that looks at nothing: no digest is computed, nothing is read back. What it takes is what the registries and
+//! the kernel take to move the bytes; what a real copy takes more is what it adds.
 
 use std::{
     error::Error,
