@@ -1,9 +1,9 @@
 use std::{fmt, io, time::Duration};
 
-use guarded_http::InvalidCredentials;
+use guarded_http::{HttpError, InvalidCredentials};
 use release::CommitId;
 
-use crate::{Branch, EditError, ObjectError, PackError, RepoPath};
+use crate::{Branch, EditError, LedgerUrl, ObjectError, PackError, RepoPath, Turn, WireError};
 
 /// The largest file that is read or written, in bytes: 1 MiB.
 pub const FILE_LIMIT: usize = 1 << 20;
@@ -44,6 +44,31 @@ pub enum LedgerError {
     Unreachable {
         /// What was heard instead.
         said: Said,
+    },
+    /// The server gave no usable answer over HTTP.
+    #[error("the Ledger's server gave no usable answer")]
+    Http {
+        /// What was heard instead.
+        source: HttpError,
+    },
+    /// The server gave an answer that is not Git's, or not whole, or an error instead of one.
+    #[error("the Ledger's server gave an answer that cannot be used")]
+    Wire {
+        /// What is wrong with it.
+        #[from]
+        source: WireError,
+    },
+    /// The URL names a folder, where a server is needed.
+    #[error("{url} is no server's URL")]
+    NoServer {
+        /// The URL.
+        url: LedgerUrl,
+    },
+    /// The server keeps a turn's ref although it was told to remove it.
+    #[error("the Ledger's server does not remove the ref {turn}")]
+    TurnStays {
+        /// The turn.
+        turn: Turn,
     },
     /// The server wants other credentials, or any.
     #[error("the Ledger's server denies access: {said}")]
@@ -140,6 +165,7 @@ pub enum LedgerError {
     #[error("the Ledger has an object that cannot be used")]
     Object {
         /// Why not.
+        #[from]
         source: ObjectError,
     },
     /// The server sent a pack that is broken, or too large to be unpacked.
@@ -187,6 +213,8 @@ impl LedgerError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Deadline => true,
             Self::MaybeLanded { source, .. } => source.is_retryable(),
+            Self::Http { source } => source.is_retryable(),
+            Self::Wire { source } => source.is_retryable(),
             _ => false,
         }
     }

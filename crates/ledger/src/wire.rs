@@ -29,12 +29,19 @@ pub(crate) type Refs = BTreeMap<String, CommitId>;
 /// What this client calls itself.
 const AGENT: &str = concat!("agent=conveyor/", env!("CARGO_PKG_VERSION"));
 
-/// Why an answer could not be used.
+/// Why the answer of a Git server could not be used.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-pub(crate) enum WireError {
+#[non_exhaustive]
+pub enum WireError {
     /// It stops in the middle.
     #[error("the answer ends early")]
     Truncated,
+    /// It is no answer of a Git server at all.
+    #[error("the answer is {said} and not Git's: a sign-in page, where the credentials are not right?")]
+    ContentType {
+        /// What it claims to be.
+        said: Said,
+    },
     /// It is something else than what was asked for.
     #[error("the answer is not {expected}")]
     Malformed {
@@ -47,6 +54,14 @@ pub(crate) enum WireError {
         /// Its words.
         said: Said,
     },
+}
+
+impl WireError {
+    /// Whether the same request may get a better answer later.
+    #[must_use]
+    pub fn is_retryable(&self) -> bool {
+        matches!(self, Self::Truncated | Self::Refused { .. })
+    }
 }
 
 pub(crate) mod answers {

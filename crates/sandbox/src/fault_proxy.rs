@@ -143,7 +143,7 @@ impl Drop for FaultProxy {
 
 impl Server {
     fn serve(self, listener: TcpListener) -> AbortHandle {
-        let lines = Lines { listener, refused: Arc::clone(&self.refused) };
+        let lines = Lines { listener, refused: Arc::clone(&self.refused), accepted: Arc::default() };
         let router = Router::new().fallback(handle).with_state(self);
         let service = router.into_make_service_with_connect_info::<Scissors>();
         tokio::spawn(async move { axum::serve(lines, service).await }).abort_handle()

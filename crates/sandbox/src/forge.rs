@@ -16,9 +16,9 @@ use crate::{
     RegistryOptions, RegistryServer, ReleaseServer, RequestLog,
     company::{APPS, ENVIRONMENTS, ORGANIZATION, PROJECT},
     files,
-    git::GitServer,
-    repository,
-    server::{Admission, Port},
+    git::{GitOptions, GitServer},
+    repository::create_repository,
+    server::Port,
 };
 
 /// The company: three registries, the Ledger and the release API. All of it ends with this value.
@@ -49,7 +49,7 @@ impl Forge {
     /// # Errors
     /// When there is no port or no temporary directory to be had, or no git program that works.
     pub async fn start() -> io::Result<Self> {
-        Self::start_with(|_| Admission::Anyone).await
+        Self::start_with(|_| None).await
     }
 
     /// Like [`start`](Self::start), but the Ledger asks for [`Credentials::token`], to be read too.
@@ -57,10 +57,10 @@ impl Forge {
     /// # Errors
     /// As [`start`](Self::start).
     pub async fn with_guarded_ledger() -> io::Result<Self> {
-        Self::start_with(|credentials| Admission::Token(credentials.token.clone())).await
+        Self::start_with(|credentials| Some(credentials.token.clone())).await
     }
 
-    async fn start_with(ledger_admission: impl FnOnce(&Credentials) -> Admission) -> io::Result<Self> {
+    async fn start_with(ledger_token: impl FnOnce(&Credentials) -> Option<String>) -> io::Result<Self> {
         let credentials = Credentials::fresh();
         let directory = tempfile::Builder::new().prefix("forge-").tempdir()?;
         let [dev, qa, prod] = [registry(&credentials), registry(&credentials), registry(&credentials)];
@@ -73,8 +73,9 @@ impl Forge {
         let authorities = registries.each_ref().map(RegistryServer::authority);
         let root = directory.path().join("git");
         let files = files::all(&ledger_url, &releases.url(), &authorities);
-        repository::create(&root.join("ledger.git"), &files).await?;
-        let ledger = GitServer::start(port, &root, ledger_admission(&credentials)).await?;
+        create_repository(&root.join("ledger.git"), &files).await?;
+        let options = GitOptions { token: ledger_token(&credentials), without_v2: false };
+        let ledger = GitServer::on(port, &root, options).await?;
 
         let docker = directory.path().join("docker");
         tokio::fs::create_dir(&docker).await?;

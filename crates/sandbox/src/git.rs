@@ -29,30 +29,63 @@ use crate::{
 /// The longest header that the backend is believed to send, in bytes.
 const LONGEST_HEADER: u64 = 16 << 10;
 
-/// Bare repositories below one directory.
+/// The bare repositories below one directory, behind `git http-backend`. It stops when it is dropped.
 #[derive(Debug)]
-pub(crate) struct GitServer {
+pub struct GitServer {
     server: Server,
+}
+
+/// What a [`GitServer`] asks of its clients and offers them.
+#[derive(Debug, Clone, Default)]
+pub struct GitOptions {
+    /// The token without which nobody is let in: a Basic password with any user, or a Bearer token.
+    pub token: Option<String>,
+    /// Whether it speaks only the first versions of Git's protocol, as Azure DevOps does.
+    pub without_v2: bool,
 }
 
 struct Backend {
     program: PathBuf,
     root: PathBuf,
+    without_v2: bool,
 }
 
 impl GitServer {
-    /// Serves the repositories below `root` on `port` to whoever `admission` lets in.
-    pub(crate) async fn start(port: Port, root: &Path, admission: Admission) -> io::Result<Self> {
+    /// Serves the repositories below `root` on a port of loopback that the system chooses.
+    ///
+    /// # Errors
+    /// When there is no port to be had, or no git program.
+    pub async fn start(root: &Path, options: GitOptions) -> io::Result<Self> {
+        Self::on(Port::bind().await?, root, options).await
+    }
+
+    /// The same on a port that is known already.
+    pub(crate) async fn on(port: Port, root: &Path, options: GitOptions) -> io::Result<Self> {
         let output = git(root).arg("--exec-path").output().await?;
         let exec_path = String::from_utf8_lossy(&output.stdout).trim_end().to_owned();
         let program = Path::new(&exec_path).join("git-http-backend");
-        let backend = Arc::new(Backend { program, root: root.to_owned() });
+        let backend = Arc::new(Backend { program, root: root.to_owned(), without_v2: options.without_v2 });
+        let admission = options.token.map_or(Admission::Anyone, Admission::Token);
         let router = Router::new().fallback(run).with_state(backend);
         Ok(Self { server: port.serve(router, admission) })
     }
 
-    pub(crate) fn log(&self) -> &RequestLog {
+    /// `http://127.0.0.1:PORT`; a repository's path follows.
+    #[must_use]
+    pub fn url(&self) -> String {
+        self.server.url()
+    }
+
+    /// What it was asked.
+    #[must_use]
+    pub fn log(&self) -> &RequestLog {
         self.server.log()
+    }
+
+    /// How many connections were made to it so far.
+    #[must_use]
+    pub fn connections(&self) -> usize {
+        self.server.connections()
     }
 }
 
@@ -98,6 +131,9 @@ impl Backend {
             (HeaderName::from_static("git-protocol"), "GIT_PROTOCOL"),
         ];
         for (name, variable) in passed_on {
+            if self.without_v2 && variable == "GIT_PROTOCOL" {
+                continue;
+            }
             if let Some(value) = parts.headers.get(name).and_then(|value| value.to_str().ok()) {
                 command.env(variable, value);
             }

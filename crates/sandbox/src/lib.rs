@@ -5,8 +5,8 @@
 //! there are no rules here that could differ from those. All listen on 127.0.0.1, on ports that the system chooses,
 //! and stop when the [`Forge`] is dropped.
 //!
-//! A [`RegistryServer`] stands alone too, with [`RegistryOptions`]: who is admitted, and whether it has ECR's habits. A
-//! [`FaultProxy`] before any HTTP server breaks what passes through it, by a [`Script`].
+//! A [`RegistryServer`] stands alone too, with [`RegistryOptions`]: who is admitted, and whether it has ECR's habits; and
+//! so does a [`GitServer`]. A [`FaultProxy`] before any HTTP server breaks what passes through it, by a [`Script`].
 //!
 //! ```no_run
 //! # async fn story() -> std::io::Result<()> {
@@ -34,8 +34,10 @@ mod server;
 pub use company::{APPROVERS, APPS, ENVIRONMENTS, ForgeApp, ORGANIZATION, PROJECT};
 pub use fault_proxy::{Act, Answer, Break, FaultProxy, Faults, Phase, Script, Seen};
 pub use forge::{Credentials, Forge};
+pub use git::{GitOptions, GitServer};
 pub use registry::{Account, Admission, Issuer, Manners, ObjectStore, RegistryOptions, RegistryServer};
 pub use releases::ReleaseServer;
+pub use repository::create_repository;
 pub use server::{Logged, RequestLog};
 
 /// The crates whose types stand in this crate's interface.

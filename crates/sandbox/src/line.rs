@@ -33,6 +33,7 @@ pub(crate) enum Cut {
 pub(crate) struct Lines {
     pub(crate) listener: TcpListener,
     pub(crate) refused: Arc<AtomicUsize>,
+    pub(crate) accepted: Arc<AtomicUsize>,
 }
 
 impl Listener for Lines {
@@ -47,6 +48,7 @@ impl Listener for Lines {
                 drop(stream.set_zero_linger());
                 continue;
             }
+            self.accepted.fetch_add(1, Ordering::Relaxed);
             // Heads and first chunks are written apart; they must not wait for each other's acknowledgement.
             drop(stream.set_nodelay(true));
             return (Line { stream, scissors: Scissors::default() }, address);

@@ -1,4 +1,4 @@
-//! The bare repository that is the Ledger.
+//! The bare repository that is a Ledger.
 
 use std::{io, path::Path, process::Stdio};
 
@@ -6,8 +6,12 @@ use tokio::io::AsyncWriteExt as _;
 
 use crate::git::git;
 
-/// Makes a bare repository at `directory` with one commit of these files on main.
-pub(crate) async fn create(directory: &Path, files: &[(String, String)]) -> io::Result<()> {
+/// Makes a bare repository at `directory` with one commit of these files, each a path and its text, on main. Whoever a
+/// [`GitServer`](crate::GitServer) lets in may push to it, and filter what he fetches.
+///
+/// # Errors
+/// When the directory cannot be made, or git does not work.
+pub async fn create_repository(directory: &Path, files: &[(String, String)]) -> io::Result<()> {
     tokio::fs::create_dir_all(directory).await?;
     run(directory, &["init", "--quiet", "--bare", "--initial-branch=main", "--template=", "."], b"").await?;
     for (key, value) in [

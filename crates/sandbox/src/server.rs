@@ -1,7 +1,10 @@
 use std::{
     io,
     net::{Ipv4Addr, SocketAddr},
-    sync::{Arc, Mutex, PoisonError},
+    sync::{
+        Arc, Mutex, PoisonError,
+        atomic::{AtomicUsize, Ordering},
+    },
 };
 
 use axum::{
@@ -23,6 +26,7 @@ use crate::line::{Lines, Scissors};
 pub(crate) struct Server {
     address: SocketAddr,
     log: RequestLog,
+    accepted: Arc<AtomicUsize>,
     _stop: oneshot::Sender<()>,
 }
 
@@ -50,11 +54,12 @@ impl Port {
         let router = router.layer(middleware::from_fn_with_state(gate, pass));
         let (stop, stopped) = oneshot::channel();
         let until_dropped = async { drop(stopped.await) };
-        let lines = Lines { listener: self.listener, refused: Arc::default() };
+        let accepted = Arc::default();
+        let lines = Lines { listener: self.listener, refused: Arc::default(), accepted: Arc::clone(&accepted) };
         let service = router.into_make_service_with_connect_info::<Scissors>();
         let serve = axum::serve(lines, service).with_graceful_shutdown(until_dropped);
         tokio::spawn(async move { serve.await });
-        Server { address: self.address, log, _stop: stop }
+        Server { address: self.address, log, accepted, _stop: stop }
     }
 }
 
@@ -69,6 +74,11 @@ impl Server {
 
     pub(crate) fn log(&self) -> &RequestLog {
         &self.log
+    }
+
+    /// How many connections were made so far.
+    pub(crate) fn connections(&self) -> usize {
+        self.accepted.load(Ordering::Relaxed)
     }
 }
 

@@ -49,11 +49,11 @@ impl Fetch<'_> {
         if let Some(depth) = self.depth.filter(|_| ways.shallow) {
             writer.line(&format!("deepen {depth}\n"));
         }
-        if let Some(filter) = self.filter.filter(|_| ways.filter) {
-            writer.line(match filter {
-                Filter::Blobs => "filter blob:none\n",
-                Filter::Trees => "filter tree:0\n",
-            });
+        match self.filter.filter(|_| ways.filter) {
+            // Files that cannot be had one by one must come with the rest.
+            Some(Filter::Blobs) if ways.by_id => drop(writer.line("filter blob:none\n")),
+            Some(Filter::Trees) => drop(writer.line("filter tree:0\n")),
+            Some(Filter::Blobs) | None => {}
         }
         if !ways.v2 {
             writer.flush();
@@ -129,7 +129,7 @@ mod tests {
     fn text(request: &[u8]) -> Vec<String> {
         let mut lines = Lines::new(request);
         let mut text = Vec::new();
-        while !lines.is_empty() {
+        while !lines.rest().is_empty() {
             let line = lines.next().unwrap();
             let shown = line.as_slice().map(|line| String::from_utf8(line.to_vec()).unwrap());
             text.push(shown.map_or_else(|| "--".to_owned(), |line| line.trim_end().to_owned()));

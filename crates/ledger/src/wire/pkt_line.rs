@@ -38,11 +38,6 @@ impl<'a> Lines<'a> {
         Ok(line.as_slice().map(|text| text.strip_suffix(b"\n").unwrap_or(text)))
     }
 
-    /// Whether something is left.
-    pub(super) fn is_empty(&self) -> bool {
-        self.0.is_empty()
-    }
-
     /// What was not read yet.
     pub(super) fn rest(&self) -> &'a [u8] {
         self.0
