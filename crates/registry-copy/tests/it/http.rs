@@ -20,6 +20,7 @@ pub(crate) mod server;
 mod section;
 
 mod chunks;
+mod edges;
 mod manners;
 mod origins;
 mod referrers;
@@ -39,11 +40,9 @@ fn registry(server: &Server) -> HttpRegistry {
 }
 
 fn registry_as(server: &Server, credentials: &Credentials) -> HttpRegistry {
-    let limits = Limits {
-        connect: Duration::from_secs(5),
-        stall: Duration::from_secs(5),
-        deadline: Instant::now() + Duration::from_secs(20),
-    };
+    // A busy machine takes its time for chunks of many MiB.
+    let long = Duration::from_secs(30);
+    let limits = Limits { connect: long, stall: long, deadline: Instant::now() + 4 * long };
     HttpRegistry::new(&server.address.to_string().parse().unwrap(), credentials, limits).unwrap()
 }
 
