@@ -120,6 +120,14 @@ async fn a_manifest_that_was_taken_but_is_not_there_is_found_out() {
     let to = Liar { inner: registry(), lie: Lie::ShowsManifestsOf(registry()) };
     let outcome = run(&source_of(&corpus).await, corpus.root, &to).await;
     assert!(matches!(&outcome, Err(error @ CopyError::Lost { .. }) if error.is_integrity()), "{outcome:?}");
+
+    // Nor is a list the proof of a referrer.
+    let corpus = Corpus::of(&image(&["layer"]));
+    let sbom = Corpus::referrer(&corpus.root_descriptor(), "sbom");
+    let from = source_of(&corpus).await;
+    sbom.store(&from, &repository()).await;
+    let outcome = run(&from, corpus.root, &to).await;
+    assert!(matches!(outcome, Err(CopyError::Lost { digest }) if digest == sbom.root), "{outcome:?}");
 }
 
 #[tokio::test]

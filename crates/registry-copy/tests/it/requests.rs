@@ -147,7 +147,7 @@ async fn what_is_probably_new_is_read_while_the_destination_is_asked() {
     });
     copied(run(&from, corpus.root, &inner).await.unwrap());
     let from = source_of(&[&corpus]).await;
-    run_thorough(&from, corpus.root, &inner).await.unwrap();
+    run_thorough(&from, corpus.root, &watched(&inner)).await.unwrap();
     assert_eq!(calls(&from)["manifest"], 1);
 }
 

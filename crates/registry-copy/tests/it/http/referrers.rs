@@ -129,6 +129,39 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
 }
 
 #[tokio::test]
+async fn referrers_that_are_put_at_once_do_not_overwrite_each_other() {
+    let subject = json(&describe(IMAGE, b"subject"));
+    let referrers: Vec<_> = (0..5)
+        .map(|n| {
+            let config = json(&describe(LAYER, format!("{n}").as_bytes()));
+            let document = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
+            Manifest::parse(None, document.into()).unwrap()
+        })
+        .collect();
+    let held = std::sync::Mutex::new(r#"{"manifests":[]}"#.to_owned());
+    let server = Server::start(move |_, request| {
+        let (is_list, is_put) = (request.contains("/sha256-"), request.starts_with("PUT"));
+        let mut held = held.lock().unwrap();
+        match (is_list, is_put) {
+            (true, true) => *held = request.split_once("\r\n\r\n").unwrap().1.to_owned(),
+            (true, false) => return reply("200 OK", &[("Content-Type", INDEX)], held.as_bytes()),
+            (false, true) => {}
+            (false, false) => return reply("404 Not Found", &[], b"404 page not found"),
+        }
+        reply("201 Created", &[], b"")
+    })
+    .await;
+    let client = registry(&server);
+    let repository = repository();
+    let puts = referrers.iter().map(|referrer| client.put(&repository, referrer, None));
+    futures_util::future::try_join_all(puts).await.unwrap();
+    let subject = referrers[0].subject().unwrap().digest;
+    assert_eq!(client.referrers(&repository, &subject).await.unwrap().len(), 5);
+    let lists = asked(&server).iter().filter(|line| line.starts_with("PUT") && line.contains("/sha256-")).count();
+    assert_eq!(lists, 5);
+}
+
+#[tokio::test]
 async fn a_list_of_referrers_keeps_its_entries_as_they_are_unless_they_are_too_many() {
     let subject = json(&describe(IMAGE, b"subject"));
     let config = json(&describe(LAYER, b"config"));
