@@ -3,7 +3,7 @@ use std::{fmt, io, time::Duration};
 use guarded_http::{HttpError, InvalidCredentials};
 use release::CommitId;
 
-use crate::{Branch, EditError, LedgerUrl, ObjectError, PackError, RepoPath, Turn, WireError};
+use crate::{Branch, EditError, LedgerUrl, ObjectError, PackError, RepoPath, SignerError, Turn, WireError};
 
 /// The largest file that is read or written, in bytes: 1 MiB.
 pub const FILE_LIMIT: usize = 1 << 20;
@@ -173,6 +173,20 @@ pub enum LedgerError {
     Pack {
         /// Why not.
         source: PackError,
+    },
+    /// The commit could not be signed, and so was not pushed.
+    #[error("the commit could not be signed")]
+    Signer {
+        /// Why not.
+        source: SignerError,
+    },
+    /// Ssh does not know the server, or knows it by another key.
+    #[error(
+        "ssh does not trust the Ledger's server: put its host key into known_hosts, from a source that you trust: {said}"
+    )]
+    UnknownHost {
+        /// Ssh's words.
+        said: Said,
     },
     /// The git program said something that it never says.
     #[error("git gave an answer that cannot be read while it was to {operation}")]

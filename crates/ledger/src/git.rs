@@ -1,8 +1,9 @@
-//! A [`Remote`] by way of the `git` program (2.39 or later), over `https://`, `http://` on this machine and `file://`.
+//! A [`Remote`] by way of the `git` program (2.39 or later), over every scheme that a [`LedgerUrl`] may have.
 //!
 //! Everything goes through a bare, temporary store without a work tree. The program sees none of the user's or the
 //! system's configuration, runs no hook of its own, follows no redirect, asks nobody anything and speaks the one protocol of the
-//! [URL](LedgerUrl).
+//! URL. Ssh alone is the user's own, with its configuration, keys, agent and known hosts; it asks nothing either, so that
+//! a server that is not known, or wants a password, is an error.
 
 mod command;
 mod commit;
@@ -24,18 +25,20 @@ use tokio::{
 
 use self::store::Store;
 pub use crate::Identity;
-use crate::{Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Unanswered};
+use crate::{
+    Authorship, Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Unanswered,
+};
 
 /// How the `git` program is used.
 #[derive(Debug, Clone)]
 pub struct Settings {
     /// The program, looked up on `PATH` where it is a bare name.
     pub program: PathBuf,
-    /// Who commits.
-    pub identity: Identity,
+    /// Who commits, and who signs.
+    pub authorship: Authorship,
     /// What the Ledger's origin is told, and no other; never used for `file://`.
     pub credentials: Credentials,
-    /// How long one run of the program may take. A call may wait for others four times as long, and a call that reads
+    /// How long one run of the program may take, a signer's apart. A call may wait for others four times as long, and a call that reads
     /// may run the program for as long again; a push is a handful of runs.
     pub timeout: Duration,
 }
@@ -45,7 +48,7 @@ impl Default for Settings {
     fn default() -> Self {
         Self {
             program: "git".into(),
-            identity: Identity::default(),
+            authorship: Authorship::default(),
             credentials: Credentials::Anonymous,
             timeout: Duration::from_secs(60),
         }
@@ -145,7 +148,7 @@ impl Remote for Program {
 
     async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
         let lease = self.lease().await?;
-        let push = lease.store.commit_and_push(branch, expected, draft, &self.settings.identity).await;
+        let push = lease.store.commit_and_push(branch, expected, draft, &self.settings.authorship).await;
         lease.end(push)
     }
 

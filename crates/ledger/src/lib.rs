@@ -9,9 +9,12 @@
 //! [`memory::Repository`]. [`get_scalar`] and [`set_scalar`] are the edits by themselves.
 
 mod apply;
+mod authorship;
 mod branch;
 mod change;
+mod child;
 pub mod conformance;
+mod credential_helper;
 mod error;
 pub mod faults;
 #[cfg(any(test, fuzzing))]
@@ -30,15 +33,19 @@ mod remote;
 mod run_trailer;
 mod scalar;
 mod settle;
+mod signer;
 pub mod smart_http;
 mod turn;
 mod update;
+mod user_git;
 mod wire;
 mod yaml;
 
 pub use apply::{Applied, AppliedEdit, Snapshot, apply};
+pub use authorship::Authorship;
 pub use branch::Branch;
 pub use change::{Change, Edit, From, Prepend, Read};
+pub use credential_helper::credentials_of_git;
 pub use error::{FILE_LIMIT, Kind, LedgerError, Said};
 pub use identity::Identity;
 pub use key_path::KeyPath;
@@ -51,6 +58,7 @@ pub use path::RepoPath;
 pub use pull_request::{Proposal, PullRequest, PullRequests};
 pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote, Unanswered};
 pub use scalar::Scalar;
+pub use signer::{Signer, SignerError};
 pub use turn::{Queue, Turn, Turns};
 pub use update::{Outcome, update};
 pub use wire::WireError;

@@ -276,7 +276,7 @@ async fn no_ledger_or_a_wrong_one() {
     let missing = format!("{}/missing.git", company.ledger_url());
     company.fails(&format!("{TO_QA} --ledger {missing}"), 1, &["no such repository"]).await;
     company.fails(&format!("{TO_QA} --branch other"), 1, &["the Ledger has no branch"]).await;
-    company.fails(&format!("{TO_QA} --ledger ssh://git.example/x"), 2, &["write https://HOST/PATH"]).await;
+    company.fails(&format!("{TO_QA} --ledger svn://git.example/x"), 2, &["write https://HOST/PATH"]).await;
     company.set("TF_BUILD", Some("True"));
     company.fails(TO_QA, 2, &["no Ledger is named", "--ledger URL"]).await;
     company.json(&format!("check-policy payments-api=48213 --to qa --ledger {}", company.ledger_url()), 0).await;

@@ -2,23 +2,16 @@ use std::{
     env,
     ffi::OsString,
     path::{Path, PathBuf},
-    process::{ExitStatus, Stdio},
     time::Duration,
 };
 
-use rustix::process::{Pid, Signal, kill_process_group};
-use tokio::{
-    io::{AsyncRead, AsyncReadExt, AsyncWriteExt, copy, sink},
-    process::{Child, Command},
-    time::timeout,
-};
+use tokio::process::Command;
 
 use super::Settings;
-use crate::{LedgerError, LedgerUrl};
-
-/// The most that one run may print: enough for a hundred files at their limit.
-const LONGEST_OUTPUT: u64 = 128 << 20;
-const LONGEST_COMPLAINT: u64 = 16 << 10;
+use crate::{
+    LedgerError, LedgerUrl,
+    child::{self, Output},
+};
 
 /// The git program with its surroundings: nothing of ours but what is listed here.
 #[derive(Debug)]
@@ -37,13 +30,6 @@ impl std::fmt::Debug for Environment {
     }
 }
 
-/// What a run said.
-pub(super) struct Output {
-    pub(super) status: ExitStatus,
-    pub(super) stdout: Vec<u8>,
-    pub(super) stderr: String,
-}
-
 impl Git {
     pub(super) fn new(store: &Path, url: &LedgerUrl, settings: &Settings) -> Result<Self, LedgerError> {
         let environment = Environment(environment(store, url, settings)?);
@@ -59,72 +45,13 @@ impl Git {
     ) -> Result<Output, LedgerError> {
         let mut command = Command::new(&self.program);
         command.args(arguments).env_clear().envs(self.environment.0.iter().map(|(key, value)| (key, value)));
-        command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
-        command.process_group(0).kill_on_drop(true);
-        let mut running = Running::new(command.spawn().map_err(|source| LedgerError::Io { operation, source })?);
-        let child = &mut running.child;
-        let pipes = (child.stdin.take(), child.stdout.take(), child.stderr.take());
-        let (Some(mut to), Some(from), Some(complaints)) = pipes else {
-            return Err(LedgerError::Garbled { operation });
-        };
-        let write = async move {
-            // A git that fails early closes its input; its exit status says more than the broken pipe.
-            drop(to.write_all(stdin).await);
-        };
-        let ended = timeout(self.timeout, async {
-            let (from, complaints) = (read(from, LONGEST_OUTPUT), read(complaints, LONGEST_COMPLAINT));
-            let ((), stdout, stderr) = tokio::join!(write, from, complaints);
-            Ok((running.child.wait().await?, stdout?, stderr?))
-        });
-        let (status, (stdout, rest), (stderr, _)) = match ended.await {
-            Ok(ended) => ended.map_err(|source| LedgerError::Interrupted { operation, source })?,
-            Err(_) => return Err(LedgerError::TimedOut { operation, after: self.timeout }),
-        };
-        running.ended();
-        if rest > 0 {
-            return Err(LedgerError::Garbled { operation });
-        }
-        Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
+        let ran = child::run(&mut command, stdin, self.timeout).await;
+        ran.map_err(|failure| failure.of_git(operation, self.timeout))
     }
-}
-
-/// A child and its own children, all of which end with it.
-struct Running {
-    child: Child,
-    group: Option<Pid>,
-}
-
-impl Running {
-    fn new(child: Child) -> Self {
-        let group = child.id().and_then(|id| Pid::from_raw(id.try_into().ok()?));
-        Self { child, group }
-    }
-
-    fn ended(&mut self) {
-        self.group = None;
-    }
-}
-
-impl Drop for Running {
-    fn drop(&mut self) {
-        if let Some(group) = self.group {
-            // The group may be gone already; there is nobody to tell.
-            let _ = kill_process_group(group, Signal::KILL);
-        }
-    }
-}
-
-/// The first `limit` bytes, and how many came after them.
-async fn read(mut from: impl AsyncRead + Unpin, limit: u64) -> std::io::Result<(Vec<u8>, u64)> {
-    let mut kept = Vec::new();
-    (&mut from).take(limit).read_to_end(&mut kept).await?;
-    let rest = copy(&mut from, &mut sink()).await?;
-    Ok((kept, rest))
 }
 
 fn environment(store: &Path, url: &LedgerUrl, settings: &Settings) -> Result<Vec<(OsString, OsString)>, LedgerError> {
-    let inherited = ["PATH", "TMPDIR"].into_iter().filter_map(|key| Some((key.into(), env::var_os(key)?)));
-    let mut environment: Vec<(OsString, OsString)> = inherited.collect();
+    let mut environment: Vec<(OsString, OsString)> = inherited(&["PATH", "TMPDIR"]).collect();
     let null = "/dev/null";
     let mut set = |key: &str, value: &str| environment.push((key.into(), value.into()));
     set("LC_ALL", "C");
@@ -157,6 +84,18 @@ fn environment(store: &Path, url: &LedgerUrl, settings: &Settings) -> Result<Vec
         set(&format!("GIT_CONFIG_KEY_{index}"), key);
         set(&format!("GIT_CONFIG_VALUE_{index}"), value);
     }
-    environment.extend([("GIT_DIR".into(), store.into()), ("HOME".into(), store.into())]);
+    environment.push(("GIT_DIR".into(), store.into()));
+    if url.scheme() == "ssh" {
+        // Its keys, agent and known hosts are the user's, and so are the programs that its configuration may name.
+        environment.push(("GIT_SSH_COMMAND".into(), "ssh -oBatchMode=yes".into()));
+        environment.push(("GIT_SSH_VARIANT".into(), "ssh".into()));
+        environment.extend(inherited(&["HOME", "SSH_AUTH_SOCK"]));
+    } else {
+        environment.push(("HOME".into(), store.into()));
+    }
     Ok(environment)
+}
+
+fn inherited(names: &[&str]) -> impl Iterator<Item = (OsString, OsString)> {
+    names.iter().filter_map(|name| Some((name.into(), env::var_os(name)?)))
 }

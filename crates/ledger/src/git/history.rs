@@ -31,8 +31,8 @@ impl Store {
             }
         }
         let mut metas = Vec::new();
-        for commit in self.commits(&commits).await? {
-            metas.push(self.meta(commit).await?);
+        for (id, commit) in self.commits(&commits).await? {
+            metas.push(self.meta(id, commit).await?);
         }
         Ok(metas)
     }
@@ -40,11 +40,11 @@ impl Store {
     /// One commit with what it changed.
     pub(super) async fn commit(&self, id: &CommitId) -> Result<Meta, LedgerError> {
         self.require(id).await?;
-        let commit = self.commits(&[*id]).await?.pop().ok_or(LedgerError::Garbled { operation: OPERATION })?;
+        let (id, commit) = self.commits(&[*id]).await?.pop().ok_or(LedgerError::Garbled { operation: OPERATION })?;
         if let Some(parent) = commit.parents.first() {
             self.require(parent).await?;
         }
-        self.meta(commit).await
+        self.meta(id, commit).await
     }
 
     /// The commit of a push among those that the branch gained.

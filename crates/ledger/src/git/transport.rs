@@ -1,8 +1,9 @@
 use release::CommitId;
 
-use super::{Identity, command::Output, store::Store};
+use super::store::Store;
 use crate::{
-    Branch, Draft, LedgerError, Push, Said,
+    Authorship, Branch, Draft, LedgerError, Push, Said,
+    child::Output,
     settle::{Pushed, refusal},
 };
 
@@ -49,10 +50,10 @@ impl Store {
         branch: &Branch,
         expected: &CommitId,
         draft: &Draft,
-        by: &Identity,
+        by: &Authorship,
     ) -> Result<Push, LedgerError> {
         self.require(expected).await?;
-        let commit = self.import(expected, draft, by).await?;
+        let commit = self.write_commit(expected, draft, by).await?;
         // Without `+`, and with the lease: a plain push would bring back what a rewind of the branch took away.
         let lease = format!("--force-with-lease={branch}:{expected}");
         let refspec = format!("{commit}:{branch}");
@@ -119,13 +120,22 @@ fn failure(output: &Output) -> LedgerError {
         "Authentication failed",
         "could not read Username",
         "could not read Password",
+        "Permission denied (",
         "error: 401",
         "error: 403",
     ]) {
         LedgerError::Denied { said }
+    } else if says(&["Host key verification failed"]) {
+        LedgerError::UnknownHost { said }
     } else if says(&["dubious ownership"]) {
         LedgerError::ForeignOwner { said }
-    } else if says(&["' not found", "does not appear to be a git repository", "error: 404", "does not exist"]) {
+    } else if says(&[
+        "' not found",
+        "does not appear to be a git repository",
+        "error: 404",
+        "does not exist",
+        "repository not exported",
+    ]) {
         LedgerError::NoRepository { said }
     } else {
         LedgerError::Unreachable { said }

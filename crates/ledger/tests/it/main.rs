@@ -5,10 +5,13 @@
 mod apply;
 mod bare;
 mod conformance;
+mod credential_helper;
 mod git_program;
 mod properties;
 mod push;
 mod script;
+mod served;
+mod signing;
 mod support;
 mod update;
 mod words;

@@ -17,9 +17,41 @@ async fn a_hostile_url_is_a_usage_error_and_runs_nothing() {
         "ext::https://git.example/x",
         "fd::17",
         "ssh://-oProxyCommand=id/x",
-        "ssh://git.example/x",
+        "ssh://%2doProxyCommand=id/x",
+        "ssh://%2DoProxyCommand/x",
+        "ssh://-oProxyCommand@git.example/x",
+        "ssh://%2doProxyCommand@git.example/x",
+        "ssh://git:s3cret@git.example/x",
+        "ssh://git%3as3cret@git.example/x",
+        "ssh://git%0a@git.example/x",
+        "ssh://git@git.example@evil.example/x",
+        "ssh://git.example",
+        "ssh://git.example/",
+        "ssh:///x",
+        "ssh:/x",
+        "ssh://GIT.example/x",
+        "ssh://git.example:0/x",
+        "ssh://git.example:-1/x",
+        "ssh://git.example/x%0a",
+        "ssh://git.example/x\n",
+        "ssh://git.example/x?s3cret",
+        "ssh://git.example/../x",
+        "ssh://$(id)/x",
+        "ssh://`id`/x",
+        "ssh://a;id/x",
+        "ssh://a|id/x",
+        "ssh://0x7f.1/x",
+        "ssh://[fe80::1%25eth0]/x",
+        "git+ssh://git.example/x",
+        "ssh+git://git.example/x",
         "git://git.example/x",
+        "git://127.0.0.1.evil.example/x",
+        "git://127.1/x",
+        "git://-127.0.0.1/x",
+        "git://s3cret@127.0.0.1/x",
+        "git://127.0.0.1/x%0aHost:evil",
         "git@git.example:x",
+        "git.example:x",
         "ftp://git.example/x",
         "gopher://git.example/x",
         "git.example/x",
@@ -82,13 +114,23 @@ async fn a_hostile_url_is_a_usage_error_and_runs_nothing() {
     }
     assert_eq!(canary.calls(), "");
     // The canary does sing: an honest URL runs it.
-    for honest in ["https://git.example/x", "http://127.0.0.1:8080/x%20y", "http://[::1]/x", "file:///x"] {
+    for honest in [
+        "https://git.example/x",
+        "http://127.0.0.1:8080/x%20y",
+        "http://[::1]/x",
+        "file:///x",
+        "ssh://git@git.example/x",
+        "ssh://git_1.example:2222/~me/x%20y",
+        "ssh://[::1]/x",
+        "git://127.0.0.1:9418/x",
+        "git://localhost/x",
+    ] {
         let url: LedgerUrl = honest.parse().unwrap();
         assert_eq!(url.to_string(), honest);
         let failed = Program::new(url, canary.settings()).head(&main()).await;
         assert!(matches!(failed, Err(LedgerError::Git { .. })), "{failed:?}");
     }
-    assert_eq!(canary.calls().matches("ARGS init").count(), 4);
+    assert_eq!(canary.calls().matches("ARGS init").count(), 9);
 }
 
 #[test]
@@ -102,11 +144,14 @@ fn a_clone_url_of_azure_devops_says_what_to_remove() {
         assert!(error.contains("remove what stands between // and @, and the @"), "{error}");
         assert!(!error.contains("s3cret"), "{error}");
     }
-    for text in
-        ["git@ssh.dev.azure.com:v3/acme/forge/ledger", "https://acme@dev.azure.com/acme?x", "http://a@git.example/x"]
-    {
+    for (text, advice) in [
+        ("git@ssh.dev.azure.com:v3/acme/forge/ledger", "write ssh://USER@HOST/PATH instead of"),
+        ("git.example:ledger", "write ssh://USER@HOST/PATH instead of"),
+        ("https://acme@dev.azure.com/acme?x", "write https://HOST/PATH"),
+        ("http://a@git.example/x", "write https://HOST/PATH"),
+    ] {
         let error = text.parse::<LedgerUrl>().unwrap_err().to_string();
-        assert!(error.contains("write https://HOST/PATH"), "{error}");
+        assert!(error.contains(advice), "{error}");
     }
 }
 
