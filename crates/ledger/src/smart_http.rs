@@ -24,15 +24,15 @@ use release::CommitId;
 
 use self::{cache::Cache, connection::Connection, talk::Known};
 use crate::{
-    Branch, Draft, Entry, Found, Identity, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Turn, Turns,
+    Authorship, Branch, Draft, Entry, Found, LedgerError, LedgerUrl, Meta, Push, Remote, RepoPath, Turn, Turns,
     Unanswered,
 };
 
 /// Who speaks, and how long.
 #[derive(Debug, Clone)]
 pub struct Settings {
-    /// The author and committer of what is pushed.
-    pub identity: Identity,
+    /// Who commits are by.
+    pub authorship: Authorship,
     /// What the Ledger's origin is told, and no other.
     pub credentials: Credentials,
     /// How long things may take. What only reads is repeated on temporary faults until the deadline, a push never.

@@ -8,7 +8,7 @@ use std::{
 
 use guarded_http::{Credentials, Limits};
 use ledger::{
-    Identity, RepoPath,
+    Authorship, RepoPath,
     smart_http::{Server, Settings},
 };
 use release::CommitId;
@@ -36,7 +36,7 @@ impl Hosted {
     pub(crate) async fn with(options: GitOptions) -> Self {
         let directory = TempDir::new().unwrap();
         let mut files = vec![("README.md".to_owned(), "seed\n".to_owned())];
-        files.extend((0..40).map(|number| (manifest(number).to_string(), "image:\n  tag: \"1\"\n".to_owned())));
+        files.extend((0..40).map(|number| (manifest(number).to_string(), format!("image:\n  tag: \"1\"\n# {number}\n"))));
         let server = GitServer::start(directory.path(), options).await.unwrap();
         sandbox::create_repository(&directory.path().join("ledger.git"), &files).await.unwrap();
         Self { directory, server }
@@ -94,7 +94,7 @@ pub(crate) fn client_at(url: &str, credentials: Credentials) -> Server {
         stall: Duration::from_secs(20),
         deadline: Instant::now() + Duration::from_secs(60),
     };
-    Server::new(&url.parse().unwrap(), Settings { identity: Identity::default(), credentials, limits }).unwrap()
+    Server::new(&url.parse().unwrap(), Settings { authorship: Authorship::default(), credentials, limits }).unwrap()
 }
 
 fn git(directory: &Path, arguments: &[&str], input: &[u8]) -> String {

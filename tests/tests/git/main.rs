@@ -2,4 +2,6 @@
 #![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
 
 mod conformance;
+mod contention;
 mod hosted;
+mod requests;

@@ -1,7 +1,4 @@
-use std::{
-    collections::{BTreeMap, BTreeSet},
-    time::{SystemTime, UNIX_EPOCH},
-};
+use std::collections::{BTreeMap, BTreeSet};
 
 use release::{CommitId, ObjectId};
 
@@ -10,7 +7,7 @@ use crate::{
     Branch, Draft, Kind, LedgerError, Push, Refusal, RepoPath, Said, Turn,
     apply::within_limit,
     objects::{
-        self, Object, commit, pack,
+        self, Object, pack,
         tree::{self, Mode, Row},
     },
     settle::{Pushed, refusal},
@@ -111,10 +108,7 @@ impl Server {
         let paths: Vec<RepoPath> = draft.files.iter().map(|(path, _)| path.clone()).collect();
         let folders = self.folders(expected, &paths).await?;
         let (tree, mut objects) = written(&folders, draft)?;
-        let by = &self.settings.identity;
-        let now = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default().as_secs();
-        let bytes = commit::write(tree, &[*expected], by, by, now, &draft.message, None);
-        let commit = Object::new(objects::Kind::Commit, bytes.into())?;
+        let commit = self.settings.authorship.commit(tree, *expected, &draft.message).await?;
         let id = commit.id().into();
         objects.push(commit);
         Ok(Made { commit: id, objects })
