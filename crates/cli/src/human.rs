@@ -157,8 +157,12 @@ fn done(destination: &str, already_present: bool, transfer: &Transfer) -> String
         [(blobs.mounted, "blob", " mounted"), (blobs.present, "blob", " there already"), (*referrers, "referrer", "")];
     let others = others.into_iter().filter(|(number, ..)| *number > 0);
     parts.extend(others.map(|(number, what, how)| format!("{}{how}", count(number, what))));
-    let lead = if already_present { " was there and is complete again" } else { "" };
-    format!("{destination}{lead}: {}, read back", parts.join(", "))
+    let parts = parts.join(", ");
+    if already_present {
+        format!("{destination} was there and is complete again: {parts}")
+    } else {
+        format!("{destination}: {parts}, read back")
+    }
 }
 
 /// A number of things.
@@ -166,13 +170,10 @@ pub(crate) fn count(number: u64, what: &str) -> String {
     format!("{number} {what}{}", if number == 1 { "" } else { "s" })
 }
 
-fn size(bytes: u64) -> String {
-    if bytes < 1 << 20 { count(bytes, "byte") } else { mebibytes(bytes) }
-}
-
-pub(crate) fn mebibytes(bytes: u64) -> String {
+/// A number of bytes.
+pub(crate) fn size(bytes: u64) -> String {
     const MIB: u64 = 1 << 20;
-    format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB)
+    if bytes < MIB { count(bytes, "byte") } else { format!("{}.{} MiB", bytes / MIB, bytes % MIB * 10 / MIB) }
 }
 
 fn tell_changes(text: &mut String, verb: &str, changes: &[ChangeAccount]) {
@@ -224,7 +225,7 @@ mod tests {
         (transfer.blobs.copied, transfer.bytes) = (1, 1);
         assert_eq!(
             done("r/a:1", true, &transfer),
-            "r/a:1 was there and is complete again: 1 blob copied (1 byte), read back"
+            "r/a:1 was there and is complete again: 1 blob copied (1 byte)"
         );
         (transfer.blobs.copied, transfer.bytes, transfer.blobs.mounted) = (2, 5 << 19, 4);
         (transfer.blobs.present, transfer.referrers) = (3, 1);

@@ -4,16 +4,17 @@
 mod bars;
 
 use std::{
-    collections::BTreeMap,
+    collections::{BTreeMap, HashMap},
     convert::Infallible,
     io::{self, Write},
+    mem::{Discriminant, discriminant},
     sync::{Mutex, MutexGuard, PoisonError},
     time::Duration,
 };
 
 use conveyor::{
     Error,
-    guarded_http::HttpError,
+    guarded_http::{HttpError, StatusCode},
     registry_copy::{CopyError, Observer},
     release::Digest,
 };
@@ -23,7 +24,7 @@ use self::bars::Bars;
 use crate::{
     agent,
     flags::Common,
-    human::{count, mebibytes},
+    human::{count, size},
     untrusted::untrusted,
 };
 
@@ -49,8 +50,15 @@ struct State {
     began: Instant,
     /// When it was last told how far it is.
     told: Instant,
-    /// When a failure was last told.
-    failed: Option<Instant>,
+    /// When a failure of each kind was last told.
+    failed: HashMap<Failure, Instant>,
+}
+
+/// A kind of failure.
+#[derive(Debug, PartialEq, Eq, Hash)]
+enum Failure {
+    Request(Discriminant<HttpError>, Option<StatusCode>),
+    Step(Discriminant<Error>),
 }
 
 /// All that is copied, in all of the copies.
@@ -73,7 +81,7 @@ impl Progress {
     pub(crate) fn new(flags: &Common, on_an_agent: bool, bars: bool) -> Self {
         let now = Instant::now();
         let bars = (bars && !flags.quiet && !on_an_agent).then(Bars::new);
-        let state = Mutex::new(State { bars, copy: None, began: now, told: now, failed: None });
+        let state = Mutex::new(State { bars, copy: None, began: now, told: now, failed: HashMap::new() });
         Self { quiet: flags.quiet, verbose: flags.verbose, on_an_agent, state }
     }
 
@@ -110,7 +118,7 @@ impl Progress {
 
     /// A request is sent again, in `pause`.
     pub(crate) fn repeated(&self, because: &HttpError, _: Duration) {
-        self.failed(&because);
+        self.failed(Failure::of(because), because);
     }
 
     /// Nothing follows but the result.
@@ -124,11 +132,9 @@ impl Progress {
         }
     }
 
-    /// The first failure is told at once, so that nobody waits for what a look would mend.
-    fn failed(&self, because: &dyn std::error::Error) {
+    fn failed(&self, failure: Failure, because: &dyn std::error::Error) {
         let mut state = self.state();
-        if self.verbose || state.failed.is_none_or(|told| told.elapsed() >= PAUSE) {
-            state.failed = Some(Instant::now());
+        if state.is_news(failure) || self.verbose {
             self.say(&state, &format!("trying again: {}", conveyor::chain(because)));
         }
     }
@@ -145,6 +151,28 @@ impl Progress {
 }
 
 impl State {
+    /// Whether a failure is to be told: the first of its kind at once, so that nobody waits for what a look would mend.
+    fn is_news(&mut self, failure: Failure) -> bool {
+        let is_news = self.failed.get(&failure).is_none_or(|told| told.elapsed() >= PAUSE);
+        if is_news {
+            self.failed.insert(failure, Instant::now());
+        }
+        is_news
+    }
+
+    /// Adds what is to be moved. What is told of it is told once: referrers follow their image.
+    fn plan(&mut self, blobs: u64, bytes: u64) -> Option<String> {
+        let Self { copy, bars, .. } = self;
+        let begins = copy.is_none();
+        let copy = copy.get_or_insert_default();
+        copy.blobs += blobs;
+        copy.bytes += bytes;
+        if let Some(bars) = bars {
+            bars.planned(copy.bytes);
+        }
+        begins.then(|| format!("copying up to {}, {}", count(blobs, "blob"), size(bytes)))
+    }
+
     fn say(&self, line: &str) {
         self.write(&untrusted(line));
     }
@@ -160,9 +188,18 @@ impl State {
     fn line(&self) -> String {
         match &self.copy {
             Some(Copying { blobs, bytes, done, moved, .. }) => {
-                format!("{done} of {blobs} blobs done, copied {} of {}", mebibytes(*moved), mebibytes(*bytes))
+                format!("{done} of {blobs} blobs done, copied {} of {}", size(*moved), size(*bytes))
             }
             None => format!("at work for {} s", self.began.elapsed().as_secs()),
+        }
+    }
+}
+
+impl Failure {
+    fn of(error: &HttpError) -> Self {
+        match error {
+            HttpError::Redirected { source, .. } => Self::of(source),
+            error => Self::Request(discriminant(error), error.status()),
         }
     }
 }
@@ -182,18 +219,11 @@ impl Observer for Progress {
             return;
         }
         let mut state = self.state();
-        let line = format!("copying up to {}, {}", count(blobs, "blob"), mebibytes(bytes));
-        if self.on_an_agent && !self.quiet && state.copy.is_none() {
+        let Some(line) = state.plan(blobs, bytes) else { return };
+        if self.on_an_agent && !self.quiet {
             state.write(&agent::group(&line));
         } else if state.bars.is_none() {
             self.say(&state, &line);
-        }
-        let State { copy, bars, .. } = &mut *state;
-        let copy = copy.get_or_insert_default();
-        copy.blobs += blobs;
-        copy.bytes += bytes;
-        if let Some(bars) = bars {
-            bars.planned(copy.bytes);
         }
     }
 
@@ -238,13 +268,14 @@ impl Observer for Progress {
 
 impl conveyor::Observer for Progress {
     fn again(&self, because: &Error, _: Duration) {
-        self.failed(because);
+        self.failed(Failure::Step(discriminant(because)), because);
     }
 }
 
 #[cfg(test)]
 mod tests {
     use clap::Parser as _;
+    use conveyor::guarded_http::{Call, Method, Origin};
 
     use super::*;
 
@@ -304,6 +335,41 @@ mod tests {
         assert_eq!(told(&progress, 2).await, [percent(50)], "one of the two is done");
         progress.stored(&Digest::of(b"2"));
         assert_eq!(told(&progress, 2).await, [percent(100)]);
+    }
+
+    #[test]
+    fn what_is_to_be_moved_is_told_once() {
+        let progress = progress("", false);
+        assert_eq!(progress.state().plan(4, 1234).as_deref(), Some("copying up to 4 blobs, 1234 bytes"));
+        assert_eq!(progress.state().plan(1, MIB), None);
+        assert_eq!(progress.state().line(), "0 of 5 blobs done, copied 0 bytes of 1.0 MiB");
+    }
+
+    fn call() -> Call {
+        Call::new(Method::GET, Origin::loopback(5000), "/v2/")
+    }
+
+    fn answered(status: u16) -> HttpError {
+        let status = status.try_into().unwrap();
+        HttpError::Status { call: call(), status, detail: String::new(), retry_after: None }
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn each_kind_of_failure_is_told_at_once_and_then_now_and_then() {
+        let progress = progress("", false);
+        let stalled = HttpError::Stalled { call: call(), after: PAUSE };
+        for (seconds, failure, expected) in [
+            (0, &stalled, true),
+            (0, &answered(429), true),
+            (0, &answered(503), true),
+            (29, &answered(429), false),
+            (1, &answered(429), true),
+            (0, &stalled, true),
+            (0, &stalled, false),
+        ] {
+            tokio::time::advance(Duration::from_secs(seconds)).await;
+            assert_eq!(progress.state().is_news(Failure::of(failure)), expected, "{failure}");
+        }
     }
 
     #[tokio::test(start_paused = true)]
