@@ -118,7 +118,7 @@ pub(crate) struct HeldPart {
 /// Which stages were reached; null: it is not known.
 #[derive(Debug, Serialize, JsonSchema)]
 pub(crate) struct HappenedPart {
-    /// Every image is in the target's registry, read back.
+    /// Every image is in the target's registry: its tag was read there.
     pub(crate) copied: bool,
     /// The Ledger asks for the builds.
     pub(crate) ledger: Option<bool>,

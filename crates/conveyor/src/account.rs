@@ -65,7 +65,7 @@ impl Account {
 /// Which of the stages of a promotion were reached. `None`: it is not known.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Happened {
-    /// Every image is in the target's registry, read back.
+    /// Every image is in the target's registry: its tag was read there.
     pub copied: bool,
     /// The Ledger asks for the builds. Not known while a push has no answer.
     pub ledger: Option<bool>,
