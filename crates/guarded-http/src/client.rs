@@ -35,7 +35,10 @@ pub struct Client {
     pub(crate) limits: Limits,
     pub(crate) connections: Connections,
     pub(crate) authorize: Arc<dyn Authorize>,
-    pub(crate) gate: Arc<Gate>,
+    reads: Arc<Gate>,
+    /// Apart from reads: a write waits for the read that its bytes come from, which may be one of this client's, and
+    /// registries limit the two apart.
+    writes: Arc<Gate>,
     told: Option<Told>,
     requests: AtomicU64,
 }
@@ -65,7 +68,9 @@ impl Client {
         connections
             .of(&root)
             .map_err(|source| HttpError::Setup { origin: origin.clone(), source: source.without_url() })?;
-        Ok(Self { origin, limits, connections, authorize, gate: Gate::new(), told: None, requests: AtomicU64::new(0) })
+        let (reads, writes) = (Gate::new(), Gate::new());
+        let requests = AtomicU64::new(0);
+        Ok(Self { origin, limits, connections, authorize, reads, writes, told: None, requests })
     }
 
     /// Tells `told` before each repetition of a request what it is repeated for and how long that is waited for.
@@ -109,6 +114,11 @@ impl Client {
     #[must_use]
     pub fn requests(&self) -> u64 {
         self.requests.load(Ordering::Relaxed)
+    }
+
+    /// What a request with this method has to pass.
+    pub(crate) fn gate(&self, method: &Method) -> &Arc<Gate> {
+        if method.is_safe() { &self.reads } else { &self.writes }
     }
 
     pub(crate) fn count(&self) {

@@ -9,7 +9,7 @@ use bytes::Bytes;
 use futures_util::{Stream, StreamExt, stream};
 use tokio::time::{Instant, sleep_until};
 
-use crate::{BodyError, gate::Place};
+use crate::BodyError;
 
 /// A body that is made while it is sent, so it is sent once.
 pub struct Upload {
@@ -98,15 +98,11 @@ impl Upload {
     }
 
     /// The body for the HTTP library: it reports to `progress`, and errs instead of having another length.
-    ///
-    /// It gives up its `place` as soon as it is asked for bytes: they may come from the very server they go to, whose
-    /// answer would wait for that place.
-    pub(crate) fn into_body(self, progress: &Progress, mut place: Option<Place>) -> reqwest::Body {
+    pub(crate) fn into_body(self, progress: &Progress) -> reqwest::Body {
         let promised = self.length;
         progress.state().complete = promised == 0;
         let progress = progress.clone();
         let bytes = stream::try_unfold((self.bytes, promised), move |(mut bytes, left)| {
-            drop(place.take());
             let progress = progress.clone();
             async move {
                 let next = next(&mut bytes, left, promised).await;

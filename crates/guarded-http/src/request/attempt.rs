@@ -124,12 +124,11 @@ impl Request<'_> {
         let limits = client.limits;
         let deadline = || HttpError::Deadline { call: call.clone() };
         // It ends with the answer's head: a body is perhaps read only as fast as another request of this client sends it.
-        let mut place = if *call.origin() == client.origin {
-            Some(timeout_at(limits.deadline, client.gate.enter()).await.map_err(|_| deadline())?)
+        let place = if *call.origin() == client.origin {
+            Some(timeout_at(limits.deadline, client.gate(&self.method).enter()).await.map_err(|_| deadline())?)
         } else {
             None
         };
-        let round = place.as_ref().map(|place| place.round);
         let progress = Progress::new(Instant::now() + limits.connect);
         let mut request = reqwest::Request::new(self.method.clone(), url);
         *request.headers_mut() = headers;
@@ -142,9 +141,9 @@ impl Request<'_> {
             request.headers_mut().insert(header::CONTENT_LENGTH, length.into());
         }
         *request.body_mut() = match body {
-            Body::Bytes(bytes) if bytes.len() > Upload::SLICE => Some(Upload::of(bytes).into_body(&progress, None)),
+            Body::Bytes(bytes) if bytes.len() > Upload::SLICE => Some(Upload::of(bytes).into_body(&progress)),
             Body::Bytes(bytes) => Some(bytes.into()),
-            Body::Stream(upload) => Some(upload.into_body(&progress, place.take())),
+            Body::Stream(upload) => Some(upload.into_body(&progress)),
             Body::Empty | Body::Spent => None,
         };
         let connections = client.connections.of(request.url());
@@ -162,10 +161,10 @@ impl Request<'_> {
             return Err(HttpError::Upload { call, source });
         }
         let response = result.map_err(|error| HttpError::of_transport(call.clone(), error))?;
-        if let Some(round) = round {
+        if let Some(place) = place {
             let left = limits.deadline.saturating_duration_since(Instant::now());
             let closed = retry_after(response.headers(), SystemTime::now()).filter(|closed| *closed < left);
-            client.gate.heard(round, response.status(), closed);
+            place.answered(response.status(), closed);
         }
         Ok(Opened::new(call, limits, secrets, response))
     }

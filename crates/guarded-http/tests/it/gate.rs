@@ -6,9 +6,9 @@ use std::{
     time::Duration,
 };
 
-use futures_util::{StreamExt, TryFutureExt, TryStreamExt, future::join_all};
+use futures_util::{StreamExt, TryFutureExt, TryStreamExt, future::join_all, stream};
 use guarded_http::{BodyError, Client, Credentials, HttpError, Method, StatusCode, Upload};
-use tokio::time::{Instant, timeout};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::{
     credentials::origin,
@@ -79,19 +79,93 @@ async fn after_enough_refusals_one_request_is_sent_at_a_time() {
     assert!(arrivals.windows(2).all(|pair| pair[1] - pair[0] >= BUSY), "{arrivals:?}");
 }
 
-#[tokio::test]
-async fn a_body_may_come_from_the_server_that_it_goes_to() {
-    let server = overrun(7, "0").await;
-    let client = Arc::new(client(&server));
-    for _ in 0..7 {
-        assert_eq!(post(&client).await, StatusCode::TOO_MANY_REQUESTS);
+/// A server that takes so many requests at once, says 429 to any above, and remembers the most it had.
+async fn busy(at_once: usize) -> (Server, Arc<AtomicUsize>) {
+    const BUSY: Duration = Duration::from_millis(100);
+    let most = Arc::new(AtomicUsize::new(0));
+    let (highest, ends) = (Arc::clone(&most), Mutex::new(Vec::new()));
+    let server = Server::start(move |_, _| {
+        let (now, mut ends) = (Instant::now(), ends.lock().unwrap());
+        ends.retain(|end| *end > now);
+        highest.fetch_max(ends.len() + 1, Ordering::Relaxed);
+        if ends.len() == at_once {
+            return kept("429 Too Many Requests", &[], b"");
+        }
+        ends.push(now + BUSY);
+        Answer::Late(BUSY, head("201 Created", &[], 0))
+    })
+    .await;
+    (server, most)
+}
+
+/// Sends a stream that says `text`, once more after each refusal.
+async fn put(client: &Client, text: String) {
+    let mut retries = client.retries();
+    loop {
+        let (length, bytes) = (text.len() as u64, stream::iter([Ok(text.clone().into())]).boxed());
+        let put = client.request(Method::PUT, "/").unwrap().upload(Upload { length, bytes });
+        match put.send(0).await.unwrap().success() {
+            Ok(_) => return,
+            Err(error) => sleep(retries.pause(error).unwrap()).await,
+        }
     }
-    let source = Arc::clone(&client);
+}
+
+#[tokio::test]
+async fn uploads_are_soon_no_more_than_a_server_takes() {
+    const TAKEN: usize = 6;
+    let (server, _) = busy(TAKEN).await;
+    let client = client(&server);
+    join_all((0..60).map(|number| put(&client, format!("body {number:02}")))).await;
+    let seen = server.seen();
+    for number in 0..60 {
+        assert!(seen.iter().any(|put| put.ends_with(&format!("body {number:02}"))), "{number}");
+    }
+    let refused = seen.len() - 60;
+    assert!(refused < 4 * TAKEN, "{refused}");
+}
+
+#[tokio::test]
+async fn no_more_than_64_uploads_are_in_flight() {
+    let (server, most) = busy(usize::MAX).await;
+    let client = client(&server);
+    join_all((0..256).map(|number| put(&client, number.to_string()))).await;
+    assert_eq!(server.seen().len(), 256);
+    let most = most.load(Ordering::Relaxed);
+    assert!(most <= 64, "{most}");
+}
+
+/// Sends what the same server gives.
+async fn copy(client: &Arc<Client>) -> StatusCode {
+    let source = Arc::clone(client);
     let bytes = async move { source.request(Method::GET, "/source")?.download().await };
     let bytes = bytes.try_flatten_stream().map_err(|error: HttpError| BodyError::from(error)).boxed();
     let request = client.request(Method::PUT, "/copy").unwrap().upload(Upload { length: 5, bytes });
-    assert_eq!(request.send(10).await.unwrap().status(), StatusCode::OK);
-    assert!(server.seen().last().unwrap().ends_with("12345"));
+    request.send(10).await.unwrap().status()
+}
+
+#[tokio::test]
+async fn bodies_may_come_from_the_server_that_they_go_to() {
+    const COPIES: usize = 100;
+    for refused in [0, 7] {
+        let server = overrun(refused, "0").await;
+        let client = Arc::new(client(&server));
+        for _ in 0..refused {
+            assert_eq!(post(&client).await, StatusCode::TOO_MANY_REQUESTS);
+        }
+        assert_eq!(join_all((0..COPIES).map(|_| copy(&client))).await, [StatusCode::OK; COPIES]);
+        let put = |request: &&String| request.starts_with("PUT") && request.ends_with("12345");
+        assert_eq!(server.seen().iter().filter(put).count(), COPIES);
+    }
+}
+
+#[tokio::test]
+async fn reads_do_not_wait_for_writes() {
+    let server = overrun(1, "10").await;
+    let client = client(&server);
+    assert_eq!(post(&client).await, StatusCode::TOO_MANY_REQUESTS);
+    let get = client.request(Method::GET, "/").unwrap().send(10);
+    assert_eq!(timeout(limits().stall, get).await.unwrap().unwrap().status(), StatusCode::OK);
 }
 
 #[tokio::test]
