@@ -1,6 +1,8 @@
 //! The contract of [`Remote`] as a suite that every backend passes.
 
 mod oddities;
+mod pull_requests;
+mod turns;
 
 use std::fmt::Debug;
 
@@ -11,7 +13,11 @@ use crate::{
     Branch, Draft, Entry, FILE_LIMIT, Found, Kind, LedgerError, Push, Remote, RepoPath, Unanswered, run_trailer,
 };
 
-pub use self::oddities::{check_oddities, oddities};
+pub use self::{
+    oddities::{check_oddities, oddities},
+    pull_requests::check_pull_requests,
+    turns::check_turns,
+};
 
 /// A clause of the contract that a backend does not keep.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]

@@ -7,14 +7,18 @@ use std::{
         Arc, Mutex, PoisonError,
         atomic::{AtomicUsize, Ordering},
     },
+    time::Duration,
 };
 
 use async_trait::async_trait;
 use bytes::Bytes;
 use release::CommitId;
-use tokio::task::yield_now;
+use tokio::{task::yield_now, time::sleep};
 
-use crate::{Branch, Draft, Entry, Found, LedgerError, Meta, Push, Refusal, Remote, RepoPath, Said, Unanswered};
+use crate::{
+    Branch, Draft, Entry, Found, LedgerError, Meta, Proposal, PullRequest, PullRequests, Push, Queue, Refusal, Remote,
+    RepoPath, Said, Turn, Turns, Unanswered,
+};
 
 /// What goes wrong at a call.
 #[derive(Debug, Clone)]
@@ -36,20 +40,32 @@ pub enum Fault {
     Race(Vec<(RepoPath, Bytes)>),
 }
 
-/// A client of a server, with faults at chosen calls. Each call of the trait counts, from 0, and yields to the runtime
-/// once before and once after it reaches the server, so that a test can stop it at either place.
+/// A client of a server, with faults at chosen calls. Each call of [`Remote`], [`Turns`] and [`PullRequests`] counts,
+/// from 0, and yields to the runtime once before and once after it reaches the server, so that a test can stop it at
+/// either place. [`push_and_end`](Turns::push_and_end) is a push.
 pub struct Faulty {
     server: Arc<dyn Remote>,
     faults: BTreeMap<usize, Fault>,
     calls: AtomicUsize,
-    delayed: Mutex<Vec<(Branch, CommitId, Draft)>>,
+    latency: Duration,
+    delayed: Mutex<Vec<Request>>,
+}
+
+/// A push, and the turn that ends with it.
+#[derive(Clone)]
+struct Request {
+    branch: Branch,
+    expected: CommitId,
+    draft: Draft,
+    turn: Option<Turn>,
 }
 
 impl Faulty {
     /// A client without faults.
     #[must_use]
     pub fn new(server: Arc<dyn Remote>) -> Self {
-        Self { server, faults: BTreeMap::new(), calls: AtomicUsize::new(0), delayed: Mutex::default() }
+        let (calls, latency) = (AtomicUsize::new(0), Duration::ZERO);
+        Self { server, faults: BTreeMap::new(), calls, latency, delayed: Mutex::default() }
     }
 
     /// The client with a fault at its call number `call`, from 0.
@@ -57,6 +73,13 @@ impl Faulty {
     pub fn with(mut self, call: usize, fault: Fault) -> Self {
         self.faults.insert(call, fault);
         self
+    }
+
+    /// The client with a way to its server that takes between half and one and a half times as long, there and back
+    /// alike.
+    #[must_use]
+    pub fn with_latency(self, latency: Duration) -> Self {
+        Self { latency, ..self }
     }
 
     /// How many calls there were.
@@ -71,24 +94,67 @@ impl Faulty {
 
     async fn call<T>(&self, call: impl Future<Output = Result<T, LedgerError>>) -> Result<T, LedgerError> {
         let fault = self.next();
-        yield_now().await;
+        self.way().await;
         match fault {
             Some(Fault::NotSent | Fault::RequestLost | Fault::Delayed) => return Err(unreachable()),
             Some(Fault::Hangs) => std::future::pending().await,
             Some(Fault::AnswerLost | Fault::Refused | Fault::Race(_)) | None => {}
         }
         let answer = call.await;
-        yield_now().await;
+        self.way().await;
         if let Some(Fault::AnswerLost) = fault { Err(unreachable()) } else { answer }
+    }
+
+    async fn way(&self) {
+        if self.latency.is_zero() {
+            yield_now().await;
+        } else {
+            sleep(self.latency.mul_f64(0.5 + fastrand::f64())).await;
+        }
     }
 
     /// Carries out what was on its way all along.
     async fn deliver(&self) -> Result<(), LedgerError> {
         let delayed = std::mem::take(&mut *self.delayed.lock().unwrap_or_else(PoisonError::into_inner));
-        for (branch, expected, draft) in delayed {
-            self.server.push(&branch, &expected, &draft).await?;
+        for request in delayed {
+            self.carry_out(&request).await?;
         }
         Ok(())
+    }
+
+    async fn carry_out(&self, Request { branch, expected, draft, turn }: &Request) -> Result<Push, LedgerError> {
+        match (turn, self.server.turns()) {
+            (Some(turn), Some(turns)) => turns.push_and_end(turn, expected, draft).await,
+            _ => self.server.push(branch, expected, draft).await,
+        }
+    }
+
+    async fn push(&self, request: Request) -> Result<Push, LedgerError> {
+        let fault = self.next().cloned();
+        self.way().await;
+        self.deliver().await?;
+        match &fault {
+            Some(Fault::NotSent) => return Err(unreachable()),
+            Some(Fault::RequestLost) => return Err(maybe_landed()),
+            Some(Fault::Delayed) => {
+                self.delayed.lock().unwrap_or_else(PoisonError::into_inner).push(request);
+                return Err(maybe_landed());
+            }
+            Some(Fault::Hangs) => std::future::pending().await,
+            Some(Fault::Refused) => {
+                return Ok(Push::Refused(Refusal::Other("a fault that a test asked for".to_owned())));
+            }
+            Some(Fault::Race(files)) => {
+                let Request { branch, draft, .. } = &request;
+                let head = self.server.head(branch).await?;
+                let message = "Somebody else was faster\n".to_owned();
+                self.server.push(branch, &head, &Draft { files: files.clone(), message, run: draft.run }).await?;
+            }
+            Some(Fault::AnswerLost) | None => {}
+        }
+        let answer = self.carry_out(&request).await;
+        self.way().await;
+        if let Some(Fault::AnswerLost) = fault { answer.and(Err(maybe_landed())) } else { answer }
     }
 }
 
@@ -121,35 +187,50 @@ impl Remote for Faulty {
     }
 
     async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
-        let fault = self.next().cloned();
-        yield_now().await;
-        self.deliver().await?;
-        match &fault {
-            Some(Fault::NotSent) => return Err(unreachable()),
-            Some(Fault::RequestLost) => return Err(maybe_landed()),
-            Some(Fault::Delayed) => {
-                let request = (branch.clone(), *expected, draft.clone());
-                self.delayed.lock().unwrap_or_else(PoisonError::into_inner).push(request);
-                return Err(maybe_landed());
-            }
-            Some(Fault::Hangs) => std::future::pending().await,
-            Some(Fault::Refused) => {
-                return Ok(Push::Refused(Refusal::Other("a fault that a test asked for".to_owned())));
-            }
-            Some(Fault::Race(files)) => {
-                let head = self.server.head(branch).await?;
-                let message = "Somebody else was faster\n".to_owned();
-                self.server.push(branch, &head, &Draft { files: files.clone(), message, run: draft.run }).await?;
-            }
-            Some(Fault::AnswerLost) | None => {}
-        }
-        let answer = self.server.push(branch, expected, draft).await;
-        yield_now().await;
-        if let Some(Fault::AnswerLost) = fault { answer.and(Err(maybe_landed())) } else { answer }
+        let (branch, expected, draft) = (branch.clone(), *expected, draft.clone());
+        Faulty::push(self, Request { branch, expected, draft, turn: None }).await
     }
 
     async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
         self.call(self.server.landed(branch, push)).await
+    }
+    fn turns(&self) -> Option<&dyn Turns> {
+        self.server.turns().map(|_| self as &dyn Turns)
+    }
+
+    fn pull_requests(&self) -> Option<&dyn PullRequests> {
+        self.server.pull_requests().map(|_| self as &dyn PullRequests)
+    }
+}
+
+#[async_trait]
+impl Turns for Faulty {
+    async fn queue(&self, branch: &Branch) -> Result<Queue, LedgerError> {
+        let turns = self.server.turns().ok_or_else(unreachable)?;
+        self.call(turns.queue(branch)).await
+    }
+
+    async fn take(&self, turn: &Turn, at: &CommitId) -> Result<bool, LedgerError> {
+        let turns = self.server.turns().ok_or_else(unreachable)?;
+        self.call(turns.take(turn, at)).await
+    }
+
+    async fn end(&self, turn: &Turn) -> Result<(), LedgerError> {
+        let turns = self.server.turns().ok_or_else(unreachable)?;
+        self.call(turns.end(turn)).await
+    }
+
+    async fn push_and_end(&self, turn: &Turn, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
+        let (branch, expected, draft) = (turn.branch.clone(), *expected, draft.clone());
+        Faulty::push(self, Request { branch, expected, draft, turn: Some(turn.clone()) }).await
+    }
+}
+
+#[async_trait]
+impl PullRequests for Faulty {
+    async fn propose(&self, proposal: Proposal<'_>) -> Result<PullRequest, LedgerError> {
+        let pull_requests = self.server.pull_requests().ok_or_else(unreachable)?;
+        self.call(pull_requests.propose(proposal)).await
     }
 }
 

@@ -1,6 +1,8 @@
 //! A [`Remote`] in memory, for tests and for the sandbox: as strict as a Git server, and with Git's own object ids.
 
 mod objects;
+mod pull_requests;
+mod turns;
 
 use std::{
     collections::{BTreeMap, BTreeSet, HashMap},
@@ -12,10 +14,10 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use release::CommitId;
 
-use self::objects::Tree;
+use self::{objects::Tree, pull_requests::Open};
 use crate::{
-    Branch, Draft, Entry, Found, Kind, LedgerError, Meta, Push, Refusal, Remote, RepoPath, Unanswered,
-    apply::within_limit, run_trailer,
+    Branch, Draft, Entry, Found, Kind, LedgerError, Meta, PullRequests, Push, Refusal, Remote, RepoPath, Turn, Turns,
+    Unanswered, apply::within_limit, run_trailer,
 };
 
 /// A repository in memory. Clones share it, as clients share a server.
@@ -29,6 +31,9 @@ struct State {
     commits: HashMap<CommitId, Commit>,
     branches: BTreeMap<Branch, CommitId>,
     protected: BTreeSet<Branch>,
+    turns: BTreeSet<Turn>,
+    refuses_turns: bool,
+    pull_requests: Vec<Open>,
 }
 
 #[derive(Debug)]
@@ -77,6 +82,11 @@ impl Repository {
         self.lock().protected.insert(branch.clone());
     }
 
+    /// From now on nobody may take turns.
+    pub fn refuse_turns(&self) {
+        self.lock().refuses_turns = true;
+    }
+
     /// The branch's commits, newest first; none where it is absent.
     #[must_use]
     pub fn log(&self, branch: &Branch) -> Vec<Meta> {
@@ -111,6 +121,27 @@ impl State {
     /// A commit and those before it, newest first.
     fn ancestors(&self, from: &CommitId) -> impl Iterator<Item = &Commit> {
         std::iter::successors(self.commits.get(from), |commit| self.commits.get(commit.meta.parents.first()?))
+    }
+
+    /// Commits a draft on top of a commit and makes that the branch's head.
+    fn commit_draft(&mut self, branch: &Branch, parent: &CommitId, draft: &Draft) -> Result<CommitId, LedgerError> {
+        let folder = self.at(parent)?.tree.folder_among(draft.files.iter().map(|(path, _)| path));
+        if let Some(path) = folder {
+            return Err(LedgerError::WrongKind { path, kind: Kind::Folder });
+        }
+        let files: Vec<_> = draft.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
+        self.commit(branch, Some(*parent), &files, &draft.message)
+    }
+
+    fn push(&mut self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
+        self.at(expected)?;
+        if self.head(branch)? != *expected {
+            return Ok(Push::Stale);
+        }
+        if self.protected.contains(branch) {
+            return Ok(Push::Refused(Refusal::BranchPolicy));
+        }
+        self.commit_draft(branch, expected, draft).map(Push::Accepted)
     }
 
     fn commit(
@@ -192,20 +223,7 @@ impl Remote for Repository {
     }
 
     async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
-        let mut state = self.lock();
-        state.at(expected)?;
-        if state.head(branch)? != *expected {
-            return Ok(Push::Stale);
-        }
-        let folder = state.at(expected)?.tree.folder_among(draft.files.iter().map(|(path, _)| path));
-        if let Some(path) = folder {
-            return Err(LedgerError::WrongKind { path, kind: Kind::Folder });
-        }
-        if state.protected.contains(branch) {
-            return Ok(Push::Refused(Refusal::BranchPolicy));
-        }
-        let files: Vec<_> = draft.files.iter().map(|(path, bytes)| (path.clone(), Some(bytes.clone()))).collect();
-        state.commit(branch, Some(*expected), &files, &draft.message).map(Push::Accepted)
+        self.lock().push(branch, expected, draft)
     }
 
     async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
@@ -214,5 +232,12 @@ impl Remote for Repository {
         let known: BTreeSet<CommitId> = state.ancestors(&push.expected).map(|commit| commit.meta.id).collect();
         let mut gained = state.ancestors(&head).map(|commit| &commit.meta).take_while(|meta| !known.contains(&meta.id));
         Ok(gained.find(|meta| push.is(&meta.id, &meta.parents, meta.run)).map(|meta| meta.id))
+    }
+    fn turns(&self) -> Option<&dyn Turns> {
+        Some(self)
+    }
+
+    fn pull_requests(&self) -> Option<&dyn PullRequests> {
+        Some(self)
     }
 }

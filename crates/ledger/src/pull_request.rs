@@ -35,6 +35,9 @@ pub struct PullRequest {
 }
 
 /// A server where people decide on changes.
+///
+/// # Contract
+/// Every backend passes [`conformance::check_pull_requests`](crate::conformance::check_pull_requests).
 #[async_trait]
 pub trait PullRequests: fmt::Debug + Send + Sync {
     /// Opens a pull request for the draft, or adopts the one that is open from this topic to this target. The topic's

@@ -60,7 +60,7 @@ pub struct Queue {
 /// compare-and-swap of [`push`](crate::Remote::push), and nobody ever writes another's change.
 ///
 /// # Contract
-/// Every backend passes `conformance::check_turns`.
+/// Every backend passes [`conformance::check_turns`](crate::conformance::check_turns).
 #[async_trait]
 pub trait Turns: fmt::Debug + Send + Sync {
     /// The branch's head and the turns at it. [`LedgerError::NoBranch`] where there is no such branch.

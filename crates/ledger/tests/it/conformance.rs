@@ -10,6 +10,8 @@ async fn memory_conforms() {
     let readme: RepoPath = "README.md".parse().unwrap();
     server.commit_files(&main, &[(readme, Some(Bytes::from_static(b"seed\n")))], "seed\n").unwrap();
     conformance::check(&server, &main, async |to| server.rewind(&main, &to).unwrap()).await.unwrap();
+    conformance::check_turns(&server, &main).await.unwrap();
+    conformance::check_pull_requests(&server, &main).await.unwrap();
 }
 
 #[tokio::test]
