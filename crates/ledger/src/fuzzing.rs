@@ -1,15 +1,24 @@
 //! What holds of each parser whatever bytes come: the bodies of the fuzz targets. The tests run them over `corpus/`.
 
-use crate::objects::{
-    Object, commit,
-    pack::{self, delta::Delta},
-    tree,
+use crate::{
+    objects::{
+        Object, commit,
+        pack::{self, delta::Delta},
+        tree,
+    },
+    wire::fuzzing as wire,
 };
 
 release::fuzz_targets! {
+    "advertisement" => wire::an_advertisement,
     "commit" => a_commit,
     "delta" => a_delta,
+    "fetch" => wire::a_fetch,
+    "ls-refs" => wire::some_refs,
     "pack" => a_pack,
+    "pkt-line" => wire::packet_lines,
+    "report-status" => wire::a_report,
+    "side-band" => wire::some_bands,
     "tree" => a_tree,
 }
 

@@ -14,7 +14,7 @@ mod talk;
 mod turns;
 
 use std::{
-    collections::HashMap,
+    collections::BTreeMap,
     sync::{Mutex, MutexGuard, PoisonError},
 };
 
@@ -51,7 +51,7 @@ pub struct Server {
     known: Mutex<Known>,
     cache: Mutex<Cache>,
     /// Where turns stand, as far as they were seen or made.
-    turns: Mutex<HashMap<Turn, CommitId>>,
+    turns: Mutex<BTreeMap<Turn, CommitId>>,
 }
 
 impl Server {

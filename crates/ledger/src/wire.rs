@@ -3,6 +3,8 @@
 
 mod advertisement;
 mod fetch;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod ls_refs;
 mod pkt_line;
 mod receive_pack;

@@ -1,6 +1,8 @@
 //! A bare repository behind `git http-backend`.
 
 use std::{
+    fs::Permissions,
+    os::unix::fs::PermissionsExt as _,
     path::{Path, PathBuf},
     process::Command,
     time::Duration,
@@ -36,7 +38,9 @@ impl Hosted {
     pub(crate) async fn with(options: GitOptions) -> Self {
         let directory = TempDir::new().unwrap();
         let mut files = vec![("README.md".to_owned(), "seed\n".to_owned())];
-        files.extend((0..40).map(|number| (manifest(number).to_string(), format!("image:\n  tag: \"1\"\n# {number}\n"))));
+        files.extend(
+            (0..40).map(|number| (manifest(number).to_string(), format!("image:\n  tag: \"1\"\n# {number}\n"))),
+        );
         let server = GitServer::start(directory.path(), options).await.unwrap();
         sandbox::create_repository(&directory.path().join("ledger.git"), &files).await.unwrap();
         Self { directory, server }
@@ -75,6 +79,14 @@ impl Hosted {
     pub(crate) fn import(&self, commands: &str) {
         let head = "commit refs/heads/main\ncommitter A <a@localhost> 1800000000 +0000\ndata 9\ncolleague\n";
         self.stream(format!("{head}from refs/heads/main^0\n{commands}\n").as_bytes());
+    }
+
+    /// A hook of the server.
+    pub(crate) fn hook(&self, name: &str, body: &str) {
+        let hooks = self.path().join("hooks");
+        std::fs::create_dir_all(&hooks).unwrap();
+        std::fs::write(hooks.join(name), format!("#!/bin/sh\n{body}\n")).unwrap();
+        std::fs::set_permissions(hooks.join(name), Permissions::from_mode(0o755)).unwrap();
     }
 
     pub(crate) fn rewind(&self, to: &CommitId) {

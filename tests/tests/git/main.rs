@@ -1,7 +1,14 @@
 //! The Ledger on real Git servers. It links nothing but the ledger and the sandbox, so that it is built fast.
-#![expect(clippy::unwrap_used, clippy::expect_used, clippy::indexing_slicing, reason = "a test fails by panicking")]
+#![expect(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::indexing_slicing,
+    reason = "a test fails by panicking"
+)]
 
 mod conformance;
 mod contention;
 mod hosted;
 mod requests;
+mod turns;

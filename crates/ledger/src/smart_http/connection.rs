@@ -98,7 +98,9 @@ fn answer(response: guarded_http::Response, kind: &str) -> Result<Bytes, LedgerE
         return Err(failed(response.into_error()));
     }
     match response.header(&header::CONTENT_TYPE) {
-        Some(is) if is == kind => Ok(response.bytes().clone()),
+        Some(is) if is.split(';').next().is_some_and(|is| is.trim().eq_ignore_ascii_case(kind)) => {
+            Ok(response.bytes().clone())
+        }
         other => Err(WireError::ContentType { said: Said::new(other.unwrap_or("of no type")) }.into()),
     }
 }

@@ -42,14 +42,14 @@ impl Server {
     ) -> Result<Push, LedgerError> {
         let made = self.make(expected, draft).await?;
         let (branch, commit) = (&turn.branch, made.commit);
-        let stands = lock(&self.turns).remove(turn);
+        let stands = lock(&self.turns).get(turn).copied();
         if let Some(stands) = stands {
             let pushed = Pushed { branch, expected: *expected, commit };
             let update = Command { name: branch.to_string(), from: Some(*expected), to: Some(commit) };
             let end = Command { name: turn.to_string(), from: Some(stands), to: None };
             let answer = self.send(&[update, end], &made).await;
             match answer {
-                Ok(report) if report.is_taken(&branch.to_string()) => return Ok(self.accepted(&made)),
+                Ok(report) if report.is_taken(&branch.to_string()) => return Ok(self.ended(turn, &made)),
                 Ok(_) => {}
                 Err(LedgerError::Denied { .. }) => {}
                 Err(error) if was_sent(&error) => return Err(pushed.in_doubt(error)),
@@ -57,7 +57,7 @@ impl Server {
             }
             match self.tip(branch).await.map_err(|source| pushed.in_doubt(source))? {
                 None => return Err(LedgerError::NoBranch { branch: branch.clone() }),
-                Some(tip) if tip == commit => return Ok(self.accepted(&made)),
+                Some(tip) if tip == commit => return Ok(self.ended(turn, &made)),
                 Some(tip) if tip != *expected => return Ok(Push::Stale),
                 // Nobody has moved the branch, so it may have been about the turn.
                 Some(_) => {}
@@ -69,6 +69,11 @@ impl Server {
             drop(self.end_turn(turn).await);
         }
         Ok(push)
+    }
+
+    fn ended(&self, turn: &Turn, made: &Made) -> Push {
+        lock(&self.turns).remove(turn);
+        self.accepted(made)
     }
 
     async fn push_made(&self, branch: &Branch, expected: &CommitId, made: &Made) -> Result<Push, LedgerError> {

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use async_trait::async_trait;
 use release::CommitId;
 
@@ -47,13 +49,11 @@ impl Turns for Server {
         let mut refs = self.refs(&[&name, &prefix]).await?;
         let head = refs.remove(&name).ok_or_else(|| LedgerError::NoBranch { branch: branch.clone() })?;
         let standing = refs.into_iter().filter_map(|(name, at)| Some((name.parse::<Turn>().ok()?, at)));
-        let standing = standing.filter(|(turn, _)| turn.branch == *branch).collect();
-        let mut turns: Vec<Turn> = {
-            let mut known = lock(&self.turns);
-            *known = standing;
-            known.keys().cloned().collect()
-        };
-        turns.sort();
+        let standing: BTreeMap<Turn, CommitId> = standing.filter(|(turn, _)| turn.branch == *branch).collect();
+        let turns = standing.keys().cloned().collect();
+        let mut known = lock(&self.turns);
+        known.retain(|turn, _| turn.branch != *branch);
+        known.extend(standing);
         Ok(Queue { head, turns })
     }
 
