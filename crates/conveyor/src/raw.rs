@@ -44,10 +44,11 @@ pub async fn copy(copy: &Copy<'_>, account: &mut Account) -> Result<Outcome, Err
         return Err(Error::NoTag { destination: destination.clone() });
     };
     guard(destination, copy.ledger, account).await?;
-    // Both for the same, so that what is in one registry can be mounted.
-    let access = if copy.dry_run { Access::Read } else { Access::Write };
-    let from = copy.connect.other_registry(&source.registry, &source.repository, access).await?;
-    let to = copy.connect.other_registry(&destination.registry, &destination.repository, access).await?;
+    let writing = if copy.dry_run { Access::Read } else { Access::Write };
+    // One registry is opened once, so that what is in it can be mounted.
+    let reading = if source.registry == destination.registry { writing } else { Access::Read };
+    let from = copy.connect.other_registry(&source.registry, &source.repository, reading).await?;
+    let to = copy.connect.other_registry(&destination.registry, &destination.repository, writing).await?;
     let (digest, held) = look(copy, &*from, &*to, tag).await?;
     agree(destination.digest, source, digest)?;
     let told = |already_present, moved| CopyAccount {

@@ -15,6 +15,7 @@ mod image;
 mod machine;
 mod promote;
 mod races;
+mod raw;
 mod record;
 mod refusals;
 mod trust;
