@@ -73,10 +73,11 @@ pub(crate) fn run<C: Command>() -> ExitCode {
         Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
     };
     let code = runtime.block_on(async {
-        match Session::open(command.common(), &mut account) {
+        match Session::open(command.common()) {
             Err(error) => finish::<C>(output, &account, &Ended::Failed(error), None, began),
             Ok(session) => {
                 let ended = supervised(&command, &session, &mut account).await;
+                account.warnings.extend(session.live.warning());
                 finish::<C>(output, &account, &ended, Some(&session), began)
             }
         }

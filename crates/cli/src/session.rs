@@ -42,7 +42,7 @@ pub(crate) struct NamedLedger {
 }
 
 impl Session {
-    pub(crate) fn open(flags: &Common, account: &mut Account) -> Result<Self, Error> {
+    pub(crate) fn open(flags: &Common) -> Result<Self, Error> {
         let deadline = Instant::now() + flags.timeout.0;
         let named = flags.ledger.clone().or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent()));
         let ledger = named.map(|url| NamedLedger::new(&url, flags)).transpose()?;
@@ -57,10 +57,8 @@ impl Session {
             let progress = Arc::clone(&progress);
             Arc::new(move |error: &_, pause| progress.repeated(error, pause))
         };
-        let docker = DockerConfig::of_process();
-        account.warnings.extend(docker.warning());
         Ok(Self {
-            live: Live::new(docker, azure_credentials(), deadline, told),
+            live: Live::new(DockerConfig::of_process(), azure_credentials(), deadline, told),
             ledger,
             progress,
             deadline,

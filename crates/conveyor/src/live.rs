@@ -48,10 +48,17 @@ enum Way {
 #[derive(Clone, PartialEq, Eq)]
 struct Docker {
     authority: Authority,
-    /// Named where the registry is no environment's: entries may be for a part of a registry alone. And what is done to
-    /// it, which matters if it is an ECR.
-    repository: Option<(Repository, Access)>,
+    /// Named where the registry is no environment's.
+    part: Option<Part>,
     token_hosts: Vec<Origin>,
+}
+
+/// A part of a registry: entries may be for one alone.
+#[derive(Clone, PartialEq, Eq)]
+struct Part {
+    repository: Repository,
+    /// What is done to it, if it is an ECR.
+    access: Access,
 }
 
 #[derive(Clone)]
@@ -89,6 +96,15 @@ impl Live {
         distinct.into_iter().map(Client::requests).sum()
     }
 
+    /// That the file which the environment names as docker's configuration is not there, once a registry was opened as
+    /// nobody in particular for want of it.
+    #[must_use]
+    pub fn warning(&self) -> Option<String> {
+        let as_nobody = |opened: &Opened| opened.entry.is_none() && matches!(opened.client, Client::Http(_));
+        let wanted = self.opened().iter().any(as_nobody);
+        self.docker.warning().filter(|_| wanted)
+    }
+
     fn opened(&self) -> MutexGuard<'_, Vec<Opened>> {
         self.opened.lock().unwrap_or_else(PoisonError::into_inner)
     }
@@ -99,7 +115,7 @@ impl Live {
         }
         let (client, entry) = match &way {
             Way::Docker(docker) => {
-                let repository = docker.repository.as_ref().map(|(repository, _)| repository);
+                let repository = docker.part.as_ref().map(|part| &part.repository);
                 let found = self.docker.login(&docker.authority, repository).await?;
                 let entry = found.as_ref().map(|found| found.entry.clone());
                 let shared = self.opened().iter().find(|opened| opened.is_as(docker, &entry)).cloned();
@@ -118,14 +134,13 @@ impl Live {
 
     fn as_found(&self, docker: &Docker, found: Option<Found>) -> Result<Client, Error> {
         let (credentials, identity) = match found.map(|found| found.login) {
-            None => match docker
-                .repository
-                .as_ref()
-                .and_then(|(_, access)| Some((ecr::by_name(&docker.authority)?, access)))
-            {
-                Some(((identity, place), access)) => return self.ecr(identity, place, *access),
-                None => (Credentials::Anonymous, None),
-            },
+            None => {
+                let access = docker.access();
+                if let (Some(access), Some((identity, place))) = (access, ecr::by_name(&docker.authority)) {
+                    return self.ecr(identity, place, access);
+                }
+                (Credentials::Anonymous, None)
+            }
             Some(Login::Plain(credentials)) => (credentials, None),
             Some(Login::Identity(token)) => (Credentials::Anonymous, Some(token)),
         };
@@ -137,7 +152,7 @@ impl Live {
         if let Some(token) = identity {
             registry = registry.with_identity_token(token);
         }
-        if docker.repository.is_none() {
+        if docker.part.is_none() {
             registry = registry.without_referrers_tag();
         }
         Ok(Client::Http(Arc::new(registry)))
@@ -160,7 +175,7 @@ impl Way {
                 let place = EcrPlace { account: aws.account.clone(), region: aws.region.clone(), authority };
                 Self::Aws(Box::new(reader(aws)), place, access)
             }
-            None => Self::Docker(Docker { authority, repository: None, token_hosts: environment.token_hosts.clone() }),
+            None => Self::Docker(Docker { authority, part: None, token_hosts: environment.token_hosts.clone() }),
         }
     }
 
@@ -172,12 +187,17 @@ impl Way {
     }
 }
 
+impl Docker {
+    fn access(&self) -> Option<Access> {
+        self.part.as_ref().map(|part| part.access)
+    }
+}
+
 impl Opened {
     /// Whether another part of this registry, found with the same entry, was opened.
     fn is_as(&self, docker: &Docker, entry: &Option<String>) -> bool {
-        let access = |docker: &Docker| docker.repository.as_ref().map(|(_, access)| *access);
-        matches!(&self.way, Way::Docker(other) if other.authority == docker.authority && access(other) == access(docker))
-            && self.entry == *entry
+        let Way::Docker(other) = &self.way else { return false };
+        other.authority == docker.authority && other.access() == docker.access() && self.entry == *entry
     }
 }
 
@@ -232,8 +252,8 @@ impl Connect for Live {
         repository: &Repository,
         access: Access,
     ) -> Result<Arc<dyn Registry>, Error> {
-        let (authority, repository) = (authority.clone(), Some((repository.clone(), access)));
-        self.open(Way::Docker(Docker { authority, repository, token_hosts: Vec::new() })).await
+        let part = Some(Part { repository: repository.clone(), access });
+        self.open(Way::Docker(Docker { authority: authority.clone(), part, token_hosts: Vec::new() })).await
     }
 
     fn azure_devops(&self, project: &config::AzureDevOps) -> Result<Arc<dyn AzureDevOps>, Error> {

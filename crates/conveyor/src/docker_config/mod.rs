@@ -78,8 +78,7 @@ impl DockerConfig {
     }
 
     /// What is wrong with a file that the environment names: it is not there, so that nobody is logged in.
-    #[must_use]
-    pub fn warning(&self) -> Option<String> {
+    pub(crate) fn warning(&self) -> Option<String> {
         let (variable, path) = (self.named_by?, self.files.first()?);
         let missing = path.try_exists().is_ok_and(|exists| !exists);
         missing

@@ -1,10 +1,13 @@
-use std::{fs, os::unix::fs::PermissionsExt as _, path::Path};
+use std::{fs, os::unix::fs::PermissionsExt as _, path::Path, sync::Arc, time::Duration};
 
+use aws::Access;
 use base64::{Engine as _, engine::general_purpose::STANDARD};
 use secrecy::ExposeSecret as _;
 use tempfile::TempDir;
+use tokio::time::Instant;
 
 use super::{helper::Surroundings, *};
+use crate::{Connect as _, Live};
 
 /// Who was found, as one word.
 fn shown(found: Option<Found>) -> String {
@@ -241,14 +244,26 @@ async fn a_helper_that_hangs_is_ended() {
     assert!(error.is_retryable());
 }
 
-#[test]
-fn a_file_that_is_named_and_not_there_is_told() {
+#[tokio::test]
+async fn a_file_that_is_named_and_not_there_is_told_where_a_login_was_wanted() {
     let home = Home::with("{}");
-    assert_eq!(home.configuration(&["config.json"]).warning(), None);
-    let warning = home.configuration(&["gone.json"]).warning().unwrap();
-    assert!(
-        warning.starts_with("DOCKER_CONFIG names ") && warning.contains("gone.json, which is not there"),
-        "{warning}"
-    );
-    assert_eq!(DockerConfig { named_by: None, ..home.configuration(&["gone.json"]) }.warning(), None);
+    let gone = home.configuration(&["gone.json"]);
+    let unnamed = DockerConfig { named_by: None, ..gone.clone() };
+    const ECR: &str = "111111111111.dkr.ecr.ap-southeast-2.amazonaws.com";
+    for (docker, registry, told) in [
+        (&gone, None, false),
+        (&gone, Some(ECR), false),
+        (&gone, Some("r.example"), true),
+        (&unnamed, Some("r.example"), false),
+        (&home.configuration(&["config.json"]), Some("r.example"), false),
+    ] {
+        let deadline = Instant::now() + Duration::from_secs(1);
+        let live = Live::new(docker.clone(), Credentials::Anonymous, deadline, Arc::new(|_, _| {}));
+        if let Some(registry) = registry {
+            let (registry, repository) = (registry.parse().unwrap(), "x".parse().unwrap());
+            live.other_registry(&registry, &repository, Access::Read).await.unwrap();
+        }
+        let warning = live.warning().unwrap_or_default();
+        assert_eq!(warning.contains("gone.json, which is not there"), told, "{registry:?}: {warning}");
+    }
 }
