@@ -40,12 +40,13 @@ pub(crate) struct CopyArtifact {
     #[arg(value_name = "DESTINATION", conflicts_with_all = ["to", "from", "config", "expect_digest"])]
     destination: Option<Reference>,
     /// The environment to copy to
-    #[arg(long, value_name = "ENV", required_unless_present = "destination")]
+    #[arg(long, value_name = "ENV")]
     to: Option<Environment>,
     /// What CI built: an OCI layout directory
     #[arg(long, value_name = "oci:DIRECTORY", value_parser = layout)]
     from: Option<PathBuf>,
-    /// How many requests may be under way at once, from 1 to 256; 64 unless this is said
+    /// How many blobs and manifests may be on their way at once, from 1 to 256; 64 unless this is said. No more than 64
+    /// are read at once
     #[arg(long, value_name = "N", value_parser = jobs, conflicts_with = "to")]
     jobs: Option<NonZeroUsize>,
     /// Leave behind what refers to the image: signatures, SBOMs
@@ -90,7 +91,7 @@ impl Command for CopyArtifact {
         let outcome = match (&self.destination, &self.to) {
             (Some(destination), _) => self.raw(destination, session, account).await?,
             (None, Some(to)) => self.app(to, session, account).await?,
-            (None, None) => return Err(Error::NoLedger),
+            (None, None) => return Err(Error::NoDestination { what: self.what.clone() }),
         };
         let app = account.apps.values().find_map(|part| part.copy.as_ref());
         if let (Some(file), Some(copy)) = (file, account.copy.as_ref().or(app)) {

@@ -223,10 +223,7 @@ mod tests {
         assert_eq!(done("r/a:1", true, &transfer), "r/a:1 is there already");
         assert_eq!(done("r/a:1", false, &transfer), "r/a:1: 0 blobs copied (0 bytes), read back");
         (transfer.blobs.copied, transfer.bytes) = (1, 1);
-        assert_eq!(
-            done("r/a:1", true, &transfer),
-            "r/a:1 was there and is complete again: 1 blob copied (1 byte)"
-        );
+        assert_eq!(done("r/a:1", true, &transfer), "r/a:1 was there and is complete again: 1 blob copied (1 byte)");
         (transfer.blobs.copied, transfer.bytes, transfer.blobs.mounted) = (2, 5 << 19, 4);
         (transfer.blobs.present, transfer.referrers) = (3, 1);
         assert_eq!(

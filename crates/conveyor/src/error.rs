@@ -120,6 +120,12 @@ pub enum Error {
     /// A raw update of a Ledger.
     #[error("this repository is a Ledger (it holds a conveyor.yaml): use APP=BUILD --env ENV, so that policy is asked")]
     GuardedLedger,
+    /// No destination.
+    #[error("it is not said where {what:?} goes: write the reference to copy to after it, or APP=BUILD --to ENV")]
+    NoDestination {
+        /// What was to be copied.
+        what: String,
+    },
     /// A destination without a tag.
     #[error("{destination} has no tag to copy to: write REGISTRY/REPOSITORY:TAG")]
     NoTag {
@@ -315,6 +321,7 @@ impl Error {
             | Self::GuardedRegistry { .. }
             | Self::UnknownEcr { .. }
             | Self::GuardedLedger
+            | Self::NoDestination { .. }
             | Self::NoTag { .. }
             | Self::NoSource { .. }
             | Self::Word(_)

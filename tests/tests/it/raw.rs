@@ -58,6 +58,7 @@ async fn from_one_docker_registry_to_another() {
         let says = format!("{from}{missing} is not there: correct the reference");
         company.fails(&format!("copy-artifact {from}{missing} {to}:1"), 2, &[&says]).await;
     }
+    company.fails(&format!("copy-artifact {from}:48213"), 2, &["the reference to copy to", "--to ENV"]).await;
     company.fails(&format!("copy-artifact docker://{from}:1 {to}:1"), 2, &["leave out docker://"]).await;
 }
 
