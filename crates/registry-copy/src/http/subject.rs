@@ -54,9 +54,9 @@ impl HttpRegistry {
     /// "Pushing Manifests with Subject").
     ///
     /// The list is kept by clients under a tag of its own, and nothing guards that against two that write at once: this
-    /// is a best effort. After writing, the list is looked at after a random pause, and written again where the manifest
-    /// is gone from it. A client that read it before and writes it after that still undoes this; the manifest itself
-    /// stays, and who looks again may put it again.
+    /// is a best effort. After writing, the list is looked at twice with a random pause before each, and written again
+    /// where the manifest is gone from it. A client that read it before and writes it after both still undoes this; the
+    /// manifest itself stays, and who looks again may put it again.
     pub(super) async fn list_under_subject(
         &self,
         repository: &Repository,
@@ -72,13 +72,19 @@ impl HttpRegistry {
         let digest = manifest.digest().to_string();
         // Of this client one at a time.
         let _turn = self.listing.lock().await;
+        let mut looks = 1;
         for _ in 0..ROUNDS {
             let mut listed = self.list(repository, &subject.digest).await?;
             if listed.iter().any(|entry| names(entry, &digest)) {
+                looks -= 1;
+            } else {
+                listed.push(entry(manifest));
+                self.put_list(repository, &subject.digest, &listed).await?;
+                looks = 2;
+            }
+            if looks == 0 {
                 return Ok(());
             }
-            listed.push(entry(manifest));
-            self.put_list(repository, &subject.digest, &listed).await?;
             tokio::time::sleep(Duration::from_millis(fastrand::u64(0..50))).await;
         }
         Err(self.protocol(repository, "a list of referrers does not keep what is added to it"))

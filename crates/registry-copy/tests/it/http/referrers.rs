@@ -106,8 +106,8 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
     let document = format!(r#"{{"schemaVersion":2,"config":{config},"layers":[],"subject":{subject}}}"#);
     let referrer = Manifest::parse(None, document.into()).unwrap();
     let entry = referrer.descriptor();
-    // What the list holds when it is read: another client overwrites it after it was written first.
-    let lists = [false, false, true, true];
+    // What the list holds when it is read: another client writes it between the second reading and the third.
+    let lists = [false, true, false, true, true, true];
     let reads = AtomicUsize::new(0);
     let server = Server::start(move |_, request| {
         if request.starts_with("PUT") {
@@ -121,7 +121,7 @@ async fn a_list_of_referrers_that_somebody_else_overwrites_is_written_again() {
     })
     .await;
     let client = registry(&server);
-    for asked_for in ["PUT GET GET PUT GET PUT GET", "PUT GET GET PUT GET PUT GET PUT GET"] {
+    for asked_for in ["PUT GET GET PUT GET GET PUT GET GET", "PUT GET GET PUT GET GET PUT GET GET PUT GET"] {
         assert_eq!(client.put(&repository(), &referrer, None).await.unwrap(), Put::Stored);
         let methods: Vec<_> = asked(&server).iter().map(|line| line.split(' ').next().unwrap().to_owned()).collect();
         assert_eq!(methods.join(" "), asked_for);
