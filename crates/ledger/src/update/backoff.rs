@@ -1,0 +1,20 @@
+use std::time::Duration;
+
+/// How long to let a server rest that failed for the `failures`-th time in a row.
+pub(super) fn after_fault(failures: u32) -> Duration {
+    const FIRST: Duration = Duration::from_millis(50);
+    const LONGEST: Duration = Duration::from_secs(2);
+    FIRST.saturating_mul(1 << failures.min(16)).min(LONGEST).mul_f64(fastrand::f64())
+}
+
+/// How long to stay back after a lost race, for a writer that has `waited` so far and whose attempts take `attempt`.
+///
+/// It is chance, so that those who lost one race together do not meet again in the next. Who has waited longer stays
+/// back for less, and so is passed by fewer.
+pub(super) fn after_loss(waited: Duration, attempt: Duration) -> Duration {
+    const SHORTEST: Duration = Duration::from_millis(20);
+    const LONGEST: Duration = Duration::from_secs(2);
+    let attempt = attempt.max(SHORTEST);
+    let patience = waited.div_duration_f64(attempt.saturating_mul(8));
+    attempt.saturating_mul(4).div_f64(1.0 + patience).clamp(SHORTEST, LONGEST).mul_f64(fastrand::f64())
+}

@@ -1,0 +1,61 @@
+use std::time::Duration;
+
+use tokio::time::Instant;
+
+/// How fast things go, as far as one writer has seen.
+#[derive(Debug, Default)]
+pub(super) struct Pace {
+    /// How long an attempt of its own takes.
+    attempt: Duration,
+    /// How long the queue takes for one turn.
+    turn: Duration,
+    /// When it last looked, and how many were ahead.
+    last: Option<(Instant, usize)>,
+}
+
+impl Pace {
+    /// How many requests an attempt is about.
+    const REQUESTS: u32 = 4;
+
+    /// A look took so long, and so many were ahead.
+    pub(super) fn looked(&mut self, took: Duration, ahead: usize) {
+        if self.attempt.is_zero() {
+            self.attempt = took.saturating_mul(Self::REQUESTS);
+        }
+        self.turn = self.turn.max(self.attempt);
+        let now = Instant::now();
+        match self.last {
+            Some((then, were)) if were <= ahead => self.last = Some((then, were.min(ahead))),
+            Some((then, were)) => {
+                let one = (now - then).div_f64((were - ahead) as f64);
+                self.turn = (self.turn + one) / 2;
+                self.last = Some((now, ahead));
+            }
+            None => self.last = Some((now, ahead)),
+        }
+    }
+
+    pub(super) fn attempted(&mut self, took: Duration) {
+        self.attempt = took;
+    }
+
+    pub(super) fn attempt(&self) -> Duration {
+        self.attempt
+    }
+
+    /// When to look again with so many ahead: a little before the turn should come, since looking late holds up all who
+    /// wait behind.
+    pub(super) fn wait(&self, ahead: usize) -> Duration {
+        const SHORTEST: Duration = Duration::from_millis(10);
+        const LONGEST: Duration = Duration::from_secs(10);
+        let until_first = self.turn.mul_f64(ahead as f64 - 0.5);
+        until_first.mul_f64(0.5 + fastrand::f64() / 2.0).clamp(SHORTEST, LONGEST)
+    }
+
+    /// How long the first of the queue may leave the branch as it is before it is passed over.
+    pub(super) fn patience(&self) -> Duration {
+        const SHORTEST: Duration = Duration::from_secs(1);
+        const LONGEST: Duration = Duration::from_secs(10);
+        self.attempt.saturating_mul(4).clamp(SHORTEST, LONGEST)
+    }
+}
