@@ -54,21 +54,28 @@ impl Store {
 
     /// Objects of one kind, in the order asked for. All of them must be there.
     pub(super) async fn objects(&self, kind: &str, ids: &[ObjectId]) -> Result<Vec<Vec<u8>>, LedgerError> {
+        let asked: Vec<(&str, String)> = ids.iter().map(|id| (kind, id.to_string())).collect();
+        self.named(&asked).await
+    }
+
+    /// Objects by their kinds and names (gitrevisions(7)), in the order asked for. All of them must be there.
+    pub(super) async fn named(&self, asked: &[(&str, String)]) -> Result<Vec<Vec<u8>>, LedgerError> {
         let operation = "read objects";
-        if ids.is_empty() {
+        if asked.is_empty() {
             return Ok(Vec::new());
         }
-        let asked: String = ids.iter().map(|id| format!("{id}\n")).collect();
-        let answer = self.local(operation, &["cat-file", "--batch"], asked.as_bytes()).await?;
+        let names: String = asked.iter().map(|(_, name)| format!("{name}\n")).collect();
+        let answer = self.local(operation, &["cat-file", "--batch"], names.as_bytes()).await?;
         let mut rest = &*answer;
-        let mut next = |id: &ObjectId| {
+        let mut next = |kind: &str| {
             let end = rest.iter().position(|byte| *byte == b'\n')?;
             let (head, after) = rest.split_at_checked(end)?;
-            let size = std::str::from_utf8(head).ok()?.strip_prefix(&format!("{id} {kind} "))?.parse().ok()?;
+            let (_id, kind_and_size) = std::str::from_utf8(head).ok()?.split_once(' ')?;
+            let size = kind_and_size.strip_prefix(kind)?.strip_prefix(' ')?.parse().ok()?;
             let (body, after) = after.get(1..)?.split_at_checked(size)?;
             rest = after.strip_prefix(b"\n")?;
             Some(body.to_vec())
         };
-        ids.iter().map(|id| next(id).ok_or(LedgerError::Garbled { operation })).collect()
+        asked.iter().map(|(kind, _)| next(kind).ok_or(LedgerError::Garbled { operation })).collect()
     }
 }

@@ -3,7 +3,11 @@ use std::collections::BTreeMap;
 use release::{CommitId, ObjectId};
 
 use super::store::Store;
-use crate::{Entry, Found, Kind, LedgerError, RepoPath, Said, apply::within_limit};
+use crate::{
+    Entry, Found, Kind, LedgerError, RepoPath, Said,
+    apply::within_limit,
+    objects::{commit, tree},
+};
 
 /// A row of a tree as `git ls-tree` prints it.
 #[derive(Debug)]
@@ -77,10 +81,29 @@ impl Store {
         let asked: Vec<RepoPath> = paths.iter().flat_map(|path| path.folders().chain([path.clone()])).collect();
         let rows = self.ls_tree(&at.to_string(), &asked, None).await?;
         let odd = asked.iter().find_map(|path| Some((path, rows.get(path)?.oddity()?)));
-        match odd {
-            Some((path, kind)) => Err(LedgerError::WrongKind { path: path.clone(), kind }),
-            None => Ok(rows),
+        if let Some((path, kind)) = odd {
+            return Err(LedgerError::WrongKind { path: path.clone(), kind });
         }
+        let folders = rows.values().filter(|row| row.is_folder()).map(|row| row.id);
+        self.require_canonical(at, folders).await?;
+        Ok(rows)
+    }
+
+    /// Makes sure that the commit and these trees of it, besides its own, say the same to every program.
+    async fn require_canonical(
+        &self,
+        at: &CommitId,
+        folders: impl Iterator<Item = ObjectId>,
+    ) -> Result<(), LedgerError> {
+        let trees = folders.map(|id| ("tree", id.to_string()));
+        let asked: Vec<_> =
+            [("commit", at.to_string()), ("tree", format!("{at}^{{tree}}"))].into_iter().chain(trees).collect();
+        let objects = self.named(&asked).await?;
+        let judged = objects.iter().zip(&asked).try_for_each(|(bytes, (kind, _))| match *kind {
+            "commit" => commit::parse(bytes).map(drop),
+            _ => tree::parse(bytes).map(drop),
+        });
+        judged.map_err(|source| LedgerError::Object { source })
     }
 
     /// The rows of some paths of a tree, or of all of its own entries where it is the tree of `folder`.

@@ -43,7 +43,6 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Commit, ObjectError> {
 }
 
 /// The bytes of a commit. A signature is of the same commit's bytes without one.
-#[expect(clippy::too_many_arguments, reason = "each is one line of the commit")]
 pub(crate) fn write(
     tree: ObjectId,
     parents: &[CommitId],

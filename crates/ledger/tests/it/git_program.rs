@@ -310,3 +310,39 @@ async fn memory_gives_the_ids_that_git_gives() {
     let ids = bare.git(&["rev-list", "--reverse", "refs/heads/copy"]);
     assert_eq!(ids.lines().collect::<Vec<_>>(), [first.to_string(), second.to_string()]);
 }
+
+#[tokio::test]
+async fn a_commit_or_tree_that_programs_may_read_in_two_ways_is_no_ground_to_edit_on() {
+    let server = Server::with_manifests();
+    let git = |arguments: &[&str]| server.git(arguments).trim().to_owned();
+    let (blob, good) = (git(&["rev-parse", "main:a.yaml"]), git(&["rev-parse", "main^{tree}"]));
+    let raw = |id: &str| (0..20).map(|at| u8::from_str_radix(&id[2 * at..2 * at + 2], 16).unwrap()).collect::<Vec<_>>();
+    let row = |start: &str, id: &str| [start.as_bytes(), b"\0", &raw(id)].concat();
+    let folder = |rows: &[&str]| {
+        let to = |start: &str| if start.starts_with("40000") { &good } else { &blob };
+        let rows: Vec<u8> = rows.iter().flat_map(|start| row(start, to(start))).collect();
+        server.object("tree", &rows)
+    };
+    let within = |odd: String| server.object("tree", &row("40000 apps", &odd));
+    let by = "author A <a@b> 1 +0000\ncommitter A <a@b> 1 +0000\n";
+    let commit = |headers: String| server.object("commit", format!("{headers}\nodd\n").as_bytes());
+    let of = |tree: String| commit(format!("tree {tree}\n{by}"));
+    for (what, odd, place) in [
+        ("a file twice", of(folder(&["100644 a.yaml", "100644 a.yaml"])), "a.yaml"),
+        ("a file and a folder", of(folder(&["100644 a.yaml", "100644 b", "40000 b"])), "a.yaml"),
+        ("unsorted", of(folder(&["100644 b", "100644 a.yaml"])), "a.yaml"),
+        ("a padded mode", of(folder(&["0100644 a.yaml"])), "a.yaml"),
+        ("a tree below", of(within(folder(&["100644 b", "100644 a.yaml"]))), "apps/a.yaml"),
+        ("two trees", commit(format!("tree {good}\ntree {good}\n{by}")), "a.yaml"),
+        ("two committers", commit(format!("tree {good}\n{by}committer B <b@c> 1 +0000\n")), "a.yaml"),
+    ] {
+        server.rewind(&odd.parse().unwrap());
+        let client = server.client();
+        let head = client.head(&main()).await.unwrap();
+        let read = client.read(&head, &[path(place)]).await;
+        assert!(matches!(read, Err(LedgerError::Object { .. } | LedgerError::Garbled { .. })), "{what}: {read:?}");
+        let push = client.push(&main(), &head, &draft(place, "x")).await;
+        assert!(matches!(push, Err(LedgerError::Object { .. } | LedgerError::Garbled { .. })), "{what}: {push:?}");
+        assert_eq!(git(&["rev-parse", "main"]), odd, "{what}");
+    }
+}

@@ -93,7 +93,7 @@ impl Sshd {
         let usual = [PathBuf::from("/usr/sbin")];
         let found =
             std::env::split_paths(&folders).chain(usual).map(|folder| folder.join("sshd")).find(|it| it.is_file());
-        found.expect("the tests need sshd: install openssh-server")
+        found.unwrap_or_else(|| panic!("the tests need sshd: install openssh-server"))
     }
 
     /// The client's key and the hosts that it knows.

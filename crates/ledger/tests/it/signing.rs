@@ -184,12 +184,10 @@ async fn a_signer_that_fails_hangs_or_prints_no_signature_pushes_nothing() {
     user.configure("user.signingKey", "/nowhere/key");
     let refused = async |body: &str| {
         user.program("gpg.ssh.program", body);
-        match user.push(&server).await {
-            Err(error @ LedgerError::Signer { .. }) => {
-                assert!(!error.is_retryable() && !error.may_have_landed(), "{error:?}");
-                let LedgerError::Signer { source } = error else { unreachable!() };
-                source
-            }
+        let error = user.push(&server).await.unwrap_err();
+        assert!(!error.is_retryable() && !error.may_have_landed(), "{error:?}");
+        match error {
+            LedgerError::Signer { source } => source,
             other => panic!("{body}: {other:?}"),
         }
     };
