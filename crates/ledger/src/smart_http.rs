@@ -47,7 +47,7 @@ pub struct Settings {
 #[derive(Debug)]
 pub struct Server {
     connection: Connection,
-    settings: Settings,
+    authorship: Authorship,
     known: Mutex<Known>,
     cache: Mutex<Cache>,
     /// Where turns stand, as far as they were seen or made.
@@ -60,9 +60,10 @@ impl Server {
     /// # Errors
     /// [`LedgerError::NoServer`] for a folder, [`LedgerError::Http`] for credentials that cannot be sent.
     pub fn new(url: &LedgerUrl, settings: Settings) -> Result<Self, LedgerError> {
-        let connection = Connection::new(url, &settings)?;
+        let Settings { authorship, credentials, limits } = settings;
+        let connection = Connection::new(url, &credentials, limits)?;
         let (known, cache, turns) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { connection, settings, known, cache, turns })
+        Ok(Self { connection, authorship, known, cache, turns })
     }
 
     /// How many requests were sent so far, repeated ones included.

@@ -1,27 +1,20 @@
 //! Git's protocols for fetching and pushing, as bytes (gitprotocol-common(5), -pack(5), -v2(5), -http(5)). No I/O: what is
 //! to be sent is made and what was received is read. A server is not trusted: nothing here allocates by a claimed size.
 
-mod advertisement;
-mod fetch;
+pub(crate) mod advertisement;
+pub(crate) mod fetch;
 #[cfg(any(test, fuzzing))]
 pub(crate) mod fuzzing;
-mod ls_refs;
+pub(crate) mod ls_refs;
 mod pkt_line;
-mod receive_pack;
-mod report_status;
+pub(crate) mod receive_pack;
+pub(crate) mod report_status;
 mod side_band;
 
 use std::collections::BTreeMap;
 
 use release::CommitId;
 
-pub(crate) use self::{
-    advertisement::{Ways, advertisement},
-    fetch::{Fetch, Filter},
-    ls_refs::ls_refs,
-    receive_pack::{Command, receive_pack},
-    report_status::{Report, report_status},
-};
 use crate::Said;
 
 /// Refs by their full names, each with the object that it points to. Names that are not UTF-8 are left out: no branch
@@ -64,9 +57,4 @@ impl WireError {
     pub fn is_retryable(&self) -> bool {
         matches!(self, Self::Truncated | Self::Refused { .. })
     }
-}
-
-pub(crate) mod answers {
-    //! How the answers to what this module asks are read.
-    pub(crate) use super::{fetch::answer as fetch, ls_refs::answer as ls_refs};
 }

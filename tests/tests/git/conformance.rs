@@ -9,6 +9,7 @@ use crate::hosted::Hosted;
 async fn conforms(hosted: &Hosted, credentials: Credentials) {
     let (main, client): (Branch, _) = ("main".parse().unwrap(), hosted.client_as(credentials));
     conformance::check(&client, &main, async |to| hosted.rewind(&to)).await.unwrap();
+    conformance::check_turns(&client, &main).await.unwrap();
     hosted.stream(&conformance::oddities(&main));
     conformance::check_oddities(&client, &main).await.unwrap();
     hosted.assert_clean();

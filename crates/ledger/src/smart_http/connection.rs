@@ -1,10 +1,12 @@
 use bytes::Bytes;
-use guarded_http::{Client, HeaderName, HttpError, Method, StatusCode, header};
+use guarded_http::{Client, Credentials, HeaderName, HttpError, Limits, Method, StatusCode, header};
 
-use super::Settings;
 use crate::{
     LedgerError, LedgerUrl, Said,
-    wire::{Report, WireError, report_status},
+    wire::{
+        WireError,
+        report_status::{self, Report},
+    },
 };
 
 /// The longest answer that is read: the largest pack and what it is wrapped in.
@@ -32,9 +34,9 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(url: &LedgerUrl, settings: &Settings) -> Result<Self, LedgerError> {
+    pub(super) fn new(url: &LedgerUrl, credentials: &Credentials, limits: Limits) -> Result<Self, LedgerError> {
         let origin = url.origin().ok_or_else(|| LedgerError::NoServer { url: url.clone() })?;
-        let client = Client::new(origin, &settings.credentials, settings.limits).map_err(failed)?;
+        let client = Client::new(origin, credentials, limits).map_err(failed)?;
         Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
     }
 
@@ -71,7 +73,7 @@ impl Connection {
         let kind = "application/x-git-receive-pack-result";
         let request = request.header(header::CONTENT_TYPE, "application/x-git-receive-pack-request");
         let response = request.header(header::ACCEPT, kind).body(body).send(LONGEST_REPORT).await.map_err(failed)?;
-        Ok(report_status(&answer(response, kind)?)?)
+        Ok(report_status::answer(&answer(response, kind)?)?)
     }
 }
 

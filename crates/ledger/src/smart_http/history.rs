@@ -12,7 +12,7 @@ use crate::{
         tree::Row,
     },
     run_trailer,
-    wire::{Fetch, Filter},
+    wire::fetch::{Fetch, Filter},
 };
 
 /// How many commits are looked into at first, and at most, before it is known whether they are enough.

@@ -11,7 +11,10 @@ use crate::{
         commit::{self, Commit},
         tree::{self, Row},
     },
-    wire::{Fetch, Filter, WireError},
+    wire::{
+        WireError,
+        fetch::{Fetch, Filter},
+    },
 };
 
 /// How many objects are asked for at once by their ids: as many files at their limit fit into a pack.

@@ -1,17 +1,21 @@
 use std::collections::{BTreeMap, BTreeSet};
 
+use gix::bstr::BString;
 use release::{CommitId, ObjectId};
 
 use super::{Server, connection::was_sent, lock, look::Folders};
 use crate::{
-    Branch, Draft, Kind, LedgerError, Push, Refusal, RepoPath, Said, Turn,
+    Branch, Draft, Kind, LedgerError, ObjectError, Push, Refusal, RepoPath, Said, Turn,
     apply::within_limit,
     objects::{
         self, Object, pack,
         tree::{self, Mode, Row},
     },
     settle::{Pushed, refusal},
-    wire::{Command, Report, receive_pack},
+    wire::{
+        receive_pack::{self, Command},
+        report_status::Report,
+    },
 };
 
 /// A commit that the server does not have yet, and all that is new in it.
@@ -87,16 +91,18 @@ impl Server {
                 let tip = self.tip(branch).await.map_err(|source| pushed.in_doubt(source))?;
                 return pushed.settle_denied(denied, tip);
             }
-            Err(error) if is_no(&error) => Some(Refusal::Other(Said::new(&error_text(&error)).to_string())),
-            Err(error) if was_sent(&error) => return Err(pushed.in_doubt(error)),
-            Err(error) => return Err(error),
+            Err(error) => match no(&error) {
+                Some(refusal) => Some(refusal),
+                None if was_sent(&error) => return Err(pushed.in_doubt(error)),
+                None => return Err(error),
+            },
         };
         pushed.settle(refusal, || self.tip(branch)).await
     }
 
     async fn send(&self, commands: &[Command], made: &Made) -> Result<Report, LedgerError> {
         let pack = pack::write(&made.objects).map_err(|source| LedgerError::Pack { source })?;
-        self.connection.receive_pack(receive_pack(commands, &pack)).await
+        self.connection.receive_pack(receive_pack::request(commands, &pack)).await
     }
 
     /// What was pushed is what the next reader will want.
@@ -113,7 +119,7 @@ impl Server {
         let paths: Vec<RepoPath> = draft.files.iter().map(|(path, _)| path.clone()).collect();
         let folders = self.folders(expected, &paths).await?;
         let (tree, mut objects) = written(&folders, draft)?;
-        let commit = self.settings.authorship.commit(tree, *expected, &draft.message).await?;
+        let commit = self.authorship.commit(tree, *expected, &draft.message).await?;
         let id = commit.id().into();
         objects.push(commit);
         Ok(Made { commit: id, objects })
@@ -122,11 +128,13 @@ impl Server {
 
 /// The root's tree once the draft's files are in it, and all blobs and trees that are new for that.
 fn written(folders: &Folders, draft: &Draft) -> Result<(ObjectId, Vec<Object>), LedgerError> {
+    let files: BTreeSet<&RepoPath> = draft.files.iter().map(|(path, _)| path).collect();
     let mut objects = Vec::new();
     let mut changed: BTreeMap<Option<RepoPath>, Vec<Row>> = BTreeMap::new();
     for (path, bytes) in &draft.files {
         within_limit(path, bytes.len() as u64)?;
-        let is_file = |folder: &RepoPath| folders.row(folder).is_some_and(|row| !row.mode.is_folder());
+        let is_file =
+            |folder: &RepoPath| files.contains(folder) || folders.row(folder).is_some_and(|row| !row.mode.is_folder());
         if let Some(path) = path.folders().find(is_file) {
             return Err(LedgerError::WrongKind { path, kind: Kind::File });
         }
@@ -140,37 +148,45 @@ fn written(folders: &Folders, draft: &Draft) -> Result<(ObjectId, Vec<Object>), 
     }
     // Inner folders first: each one's new id is a row of the one that it lies in.
     let touched: BTreeSet<RepoPath> = draft.files.iter().flat_map(|(path, _)| path.folders()).collect();
-    for folder in touched.iter().rev().cloned().map(Some).chain([None]) {
-        let mut rows = folders.0.get(&folder).cloned().unwrap_or_default();
-        for row in changed.remove(&folder).unwrap_or_default() {
-            rows.retain(|old| old.name != row.name);
-            rows.push(row);
-        }
-        let tree = Object::new(objects::Kind::Tree, tree::write(&rows).into())?;
-        let id = tree.id();
+    for path in touched.iter().rev() {
+        let tree = tree_of(Some(path), folders, &mut changed)?;
+        set(changed.entry(path.folders().last()).or_default(), path, Mode::FOLDER, tree.id());
         objects.push(tree);
-        match folder {
-            Some(path) => set(changed.entry(path.folders().last()).or_default(), &path, Mode::FOLDER, id),
-            None => return Ok((id, objects)),
-        }
     }
-    Err(LedgerError::Garbled { operation: "write a commit" })
+    let root = tree_of(None, folders, &mut changed)?;
+    let id = root.id();
+    objects.push(root);
+    Ok((id, objects))
+}
+
+/// A folder's tree with the rows that change in it.
+fn tree_of(
+    folder: Option<&RepoPath>,
+    folders: &Folders,
+    changed: &mut BTreeMap<Option<RepoPath>, Vec<Row>>,
+) -> Result<Object, ObjectError> {
+    let folder = folder.cloned();
+    let new = changed.remove(&folder).unwrap_or_default();
+    let mut rows = folders.0.get(&folder).cloned().unwrap_or_default();
+    rows.retain(|old| new.iter().all(|row| row.name != old.name));
+    rows.extend(new);
+    Object::new(objects::Kind::Tree, tree::write(&rows).into())
 }
 
 fn set(rows: &mut Vec<Row>, path: &RepoPath, mode: Mode, id: ObjectId) {
-    let name = path.as_str().rsplit('/').next().unwrap_or_default().into();
+    let name: BString = path.as_str().rsplit('/').next().unwrap_or_default().into();
+    rows.retain(|row| row.name != name);
     rows.push(Row { mode, name, id });
 }
 
-/// Whether a server's status says by itself that it did nothing, and would not next time.
-fn is_no(error: &LedgerError) -> bool {
-    let LedgerError::Http { source } = error else { return matches!(error, LedgerError::NoRepository { .. }) };
-    source.status().is_some_and(|status| status.is_client_error()) && !source.is_retryable()
-}
-
-fn error_text(error: &LedgerError) -> String {
-    match error {
-        LedgerError::Http { source } => source.to_string(),
-        other => other.to_string(),
-    }
+/// What a server's status says by itself: that it did nothing, and would not next time.
+fn no(error: &LedgerError) -> Option<Refusal> {
+    let words = match error {
+        LedgerError::NoRepository { said } => said.to_string(),
+        LedgerError::Http { source } if source.status()?.is_client_error() && !source.is_retryable() => {
+            source.to_string()
+        }
+        _ => return None,
+    };
+    Some(Refusal::Other(Said::new(&words).to_string()))
 }

@@ -4,7 +4,12 @@ use super::{Server, connection::Repeat, lock};
 use crate::{
     LedgerError,
     objects::{Object, pack},
-    wire::{self, Fetch, Refs, Ways, WireError},
+    wire::{
+        Refs, WireError,
+        advertisement::{self, Ways},
+        fetch::{self, Fetch},
+        ls_refs,
+    },
 };
 
 /// What is known about a server.
@@ -49,8 +54,8 @@ impl Server {
     }
 
     async fn ls_refs(&self, prefixes: &[&str], repeat: Repeat) -> Result<Refs, LedgerError> {
-        let answer = self.connection.upload_pack(wire::ls_refs(prefixes), true, repeat).await?;
-        Ok(wire::answers::ls_refs(&answer)?)
+        let answer = self.connection.upload_pack(ls_refs::request(prefixes), true, repeat).await?;
+        Ok(ls_refs::answer(&answer)?)
     }
 
     /// Fetches objects, which are kept from then on.
@@ -73,7 +78,7 @@ impl Server {
 
     async fn fetch_by(&self, ways: Ways, fetch: &Fetch<'_>, repeat: Repeat) -> Result<Vec<Object>, LedgerError> {
         let answer = self.connection.upload_pack(fetch.request(&ways), ways.v2, repeat).await?;
-        let pack = wire::answers::fetch(&answer, &ways, fetch.depth.is_some())?;
+        let pack = fetch::answer(&answer, &ways, fetch.depth.is_some())?;
         drop(answer);
         let objects = pack::read(&pack, &|id| lock(&self.cache).get(id));
         let objects = objects.map_err(|source| LedgerError::Pack { source })?;
@@ -86,7 +91,7 @@ impl Server {
 
     /// Asks the server what it can; in versions 0 and 1 of the protocol it says its refs with that.
     async fn discover(&self) -> Result<Option<Refs>, LedgerError> {
-        let (ways, refs) = wire::advertisement(&self.connection.advertisement().await?)?;
+        let (ways, refs) = advertisement::answer(&self.connection.advertisement().await?)?;
         *lock(&self.known) = Known { ways, lists: true, sends: true };
         Ok(refs)
     }

@@ -7,7 +7,7 @@ use super::{Server, lock};
 use crate::{
     Branch, Draft, LedgerError, Push, Queue, Turn, Turns,
     objects::pack,
-    wire::{Command, receive_pack},
+    wire::receive_pack::{self, Command},
 };
 
 impl Server {
@@ -21,7 +21,7 @@ impl Server {
     async fn move_turn(&self, turn: &Turn, from: Option<CommitId>, to: Option<CommitId>) -> Result<bool, LedgerError> {
         let name = turn.to_string();
         let pack = pack::write(&[]).map_err(|source| LedgerError::Pack { source })?;
-        let request = receive_pack(&[Command { name: name.clone(), from, to }], &pack);
+        let request = receive_pack::request(&[Command { name: name.clone(), from, to }], &pack);
         Ok(self.connection.receive_pack(request).await?.is_taken(&name))
     }
 

@@ -70,7 +70,7 @@ impl Ways {
 }
 
 /// Reads the answer to `info/refs?service=git-upload-pack`: the ways of the server and, but in protocol v2, its refs.
-pub(crate) fn advertisement(answer: &[u8]) -> Result<(Ways, Option<Refs>), WireError> {
+pub(crate) fn answer(answer: &[u8]) -> Result<(Ways, Option<Refs>), WireError> {
     let mut lines = Lines::new(answer);
     let mut first = lines.text()?;
     if first == Some(b"# service=git-upload-pack") {
@@ -130,21 +130,21 @@ mod tests {
         let main = format!("{ID} refs/heads/main\n");
         let service = "# service=git-upload-pack\n";
         for start in [&[service, ""][..], &[service], &[], &[service, "", "version 1\n"]] {
-            let answer = lines(&[start, &[&first, &main, &format!("shallow {ID}")]].concat());
-            let (ways, refs) = advertisement(&answer).unwrap();
+            let whole = lines(&[start, &[&first, &main, &format!("shallow {ID}")]].concat());
+            let (ways, refs) = answer(&whole).unwrap();
             assert_eq!(refs.unwrap().keys().collect::<Vec<_>>(), ["HEAD", "refs/heads/main"]);
             assert!(!ways.v2 && ways.filter && ways.shallow && !ways.by_id && !ways.side_band);
             assert_eq!(ways.acknowledgments, Acknowledgments::Many);
         }
         let none = format!("{} capabilities^{{}}\0shallow\n", "0".repeat(40));
-        let (_, refs) = advertisement(&lines(&[&none])).unwrap();
+        let (_, refs) = answer(&lines(&[&none])).unwrap();
         assert_eq!(refs.unwrap().len(), 0);
     }
 
     #[test]
     fn the_second_protocol_says_what_a_fetch_may_ask() {
         let start = ["# service=git-upload-pack\n", "", "version 2\n", "agent=git/2\n", "ls-refs=unborn\n"];
-        let of = |fetch: &str| advertisement(&lines(&[&start[..], &[fetch]].concat()));
+        let of = |fetch: &str| answer(&lines(&[&start[..], &[fetch]].concat()));
         let (ways, refs) = of("fetch=shallow wait-for-done filter\n").unwrap();
         assert_eq!((ways, refs), (Ways::OPTIMISTIC, None));
         assert!(!of("fetch=shallow").unwrap().0.filter);
@@ -154,17 +154,17 @@ mod tests {
 
     #[test]
     fn what_is_no_advertisement_is_an_error() {
-        assert_eq!(advertisement(b""), Err(WireError::Truncated));
-        assert_eq!(advertisement(b"0000"), Err(MALFORMED));
-        assert!(matches!(advertisement(b"<html>"), Err(WireError::Malformed { .. })));
+        assert_eq!(answer(b""), Err(WireError::Truncated));
+        assert_eq!(answer(b"0000"), Err(MALFORMED));
+        assert!(matches!(answer(b"<html>"), Err(WireError::Malformed { .. })));
         let said = crate::Said::new("no such repository");
-        assert_eq!(advertisement(&lines(&["ERR no such\nrepository"])), Err(WireError::Refused { said }));
-        assert_eq!(advertisement(&lines(&[&format!("{ID} HEAD")])), Err(MALFORMED));
+        assert_eq!(answer(&lines(&["ERR no such\nrepository"])), Err(WireError::Refused { said }));
+        assert_eq!(answer(&lines(&[&format!("{ID} HEAD")])), Err(MALFORMED));
         let sha256 = format!("{} HEAD\0object-format=sha256", "a".repeat(64));
-        assert!(matches!(advertisement(&lines(&[&sha256])), Err(WireError::Malformed { .. })));
+        assert!(matches!(answer(&lines(&[&sha256])), Err(WireError::Malformed { .. })));
         let whole = lines(&[&format!("{ID} HEAD\0shallow"), &format!("{ID} refs/heads/main")]);
         for end in 0..whole.len() {
-            assert_eq!(advertisement(&whole[..end]), Err(WireError::Truncated), "{end}");
+            assert_eq!(answer(&whole[..end]), Err(WireError::Truncated), "{end}");
         }
     }
 }

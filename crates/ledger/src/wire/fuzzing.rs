@@ -1,12 +1,18 @@
 //! What holds of the answers of a Git server, whatever bytes come.
 
-use super::{Ways, advertisement, answers, pkt_line::Lines, report_status, side_band::bands};
+use super::{
+    advertisement::{self, Ways},
+    fetch, ls_refs,
+    pkt_line::Lines,
+    report_status,
+    side_band::bands,
+};
 
 const MAIN: &str = "refs/heads/main";
 
 /// In version 2 of the protocol there are no refs yet; in the others each stands in the bytes.
 pub(crate) fn an_advertisement(bytes: &[u8]) {
-    let Ok((ways, refs)) = advertisement(bytes) else { return };
+    let Ok((ways, refs)) = advertisement::answer(bytes) else { return };
     assert_eq!(ways.v2, refs.is_none());
     let text = String::from_utf8_lossy(bytes);
     for (name, id) in refs.into_iter().flatten() {
@@ -19,7 +25,7 @@ pub(crate) fn a_fetch(bytes: &[u8]) {
     let first = Ways { v2: false, ..Ways::OPTIMISTIC };
     for ways in [Ways::OPTIMISTIC, first, Ways { side_band: false, ..first }] {
         for deepened in [true, false] {
-            let pack = answers::fetch(bytes, &ways, deepened).unwrap_or_default();
+            let pack = fetch::answer(bytes, &ways, deepened).unwrap_or_default();
             assert!(pack.len() < bytes.len().max(1));
         }
     }
@@ -28,7 +34,7 @@ pub(crate) fn a_fetch(bytes: &[u8]) {
 /// Each ref stands in the bytes.
 pub(crate) fn some_refs(bytes: &[u8]) {
     let text = String::from_utf8_lossy(bytes);
-    for (name, id) in answers::ls_refs(bytes).unwrap_or_default() {
+    for (name, id) in ls_refs::answer(bytes).unwrap_or_default() {
         assert!(text.contains(&format!("{id} {name}")), "{name}");
     }
 }
@@ -45,9 +51,9 @@ pub(crate) fn packet_lines(bytes: &[u8]) {
 
 /// A report does not depend on what comes behind its end, and no ref is both taken and refused.
 pub(crate) fn a_report(bytes: &[u8]) {
-    let Ok(report) = report_status(bytes) else { return };
+    let Ok(report) = report_status::answer(bytes) else { return };
     assert!(!report.is_taken(MAIN) || report.reason(MAIN).is_empty());
-    assert_eq!(report_status(&[bytes, b"0000 more"].concat()), Ok(report));
+    assert_eq!(report_status::answer(&[bytes, b"0000 more"].concat()), Ok(report));
 }
 
 /// Nothing is in the bands that was not in the bytes.

@@ -8,7 +8,7 @@ use super::{
 const MALFORMED: WireError = WireError::Malformed { expected: "a list of refs with SHA-1 ids" };
 
 /// A request for the refs whose names begin with one of these. The server may answer with others too.
-pub(crate) fn ls_refs(prefixes: &[&str]) -> Vec<u8> {
+pub(crate) fn request(prefixes: &[&str]) -> Vec<u8> {
     let mut writer = Writer::default();
     writer.line("command=ls-refs\n").line(&format!("{AGENT}\n")).line("object-format=sha1\n").delimiter();
     for prefix in prefixes {
@@ -17,7 +17,7 @@ pub(crate) fn ls_refs(prefixes: &[&str]) -> Vec<u8> {
     writer.flush().take()
 }
 
-/// Reads the answer to [`ls_refs`].
+/// Reads the answer to [`request`].
 pub(crate) fn answer(answer: &[u8]) -> Result<Refs, WireError> {
     let mut lines = Lines::new(answer);
     let mut refs = Refs::new();
@@ -52,7 +52,7 @@ mod tests {
     #[test]
     fn refs_are_read_with_whatever_stands_behind_them() {
         assert_eq!(
-            String::from_utf8(ls_refs(&["refs/heads/main"])).unwrap().split_once("0001").unwrap().1,
+            String::from_utf8(request(&["refs/heads/main"])).unwrap().split_once("0001").unwrap().1,
             "001fref-prefix refs/heads/main\n0000"
         );
         let mut writer = Writer::default();

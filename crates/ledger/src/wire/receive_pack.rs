@@ -19,7 +19,7 @@ pub(crate) struct Command {
 /// A push (gitprotocol-pack(5), "Pushing Data To a Server"). Where nothing is to be made, there is no pack.
 ///
 /// A single command is not called atomic: what the server would say of a lost race then is less clear.
-pub(crate) fn receive_pack(commands: &[Command], pack: &[u8]) -> Vec<u8> {
+pub(crate) fn request(commands: &[Command], pack: &[u8]) -> Vec<u8> {
     let atomic = if commands.len() > 1 { " atomic" } else { "" };
     let mut capabilities =
         format!("\0 report-status report-status-v2 side-band-64k delete-refs{atomic} object-format=sha1 {AGENT}");
@@ -43,7 +43,7 @@ mod tests {
     fn only_several_commands_are_atomic_and_only_a_removal_has_no_pack() {
         let id: CommitId = "1a6ffd3c1abfc78f8dcd8c03b9885af0c7f87767".parse().unwrap();
         let of = |from, to| Command { name: "refs/heads/main".to_owned(), from, to };
-        let text = |commands: &[Command]| String::from_utf8(receive_pack(commands, b"PACK")).unwrap();
+        let text = |commands: &[Command]| String::from_utf8(request(commands, b"PACK")).unwrap();
         let moved = text(&[of(Some(id), Some(id))]);
         assert!(moved.contains(&format!("{id} {id} refs/heads/main\0 report-status ")), "{moved}");
         assert!(moved.ends_with("0000PACK") && !moved.contains("atomic"), "{moved}");

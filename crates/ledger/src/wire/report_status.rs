@@ -42,7 +42,7 @@ impl Report {
 }
 
 /// Reads a report (gitprotocol-pack(5), "Report Status"), in bands or not. One that is not whole is no report.
-pub(crate) fn report_status(answer: &[u8]) -> Result<Report, WireError> {
+pub(crate) fn answer(answer: &[u8]) -> Result<Report, WireError> {
     let mut first = Lines::new(answer).next()?.as_slice().unwrap_or_default().iter();
     if !matches!(first.next(), Some(1..=3)) {
         return report(answer, &[]);
@@ -104,28 +104,28 @@ mod tests {
 
     /// In bands, cut into pieces of two lengths, with words between them.
     fn banded(report: &[u8]) -> Vec<u8> {
-        let mut answer = Vec::new();
+        let mut whole = Vec::new();
         for piece in report.chunks(7) {
-            answer.extend(b"000a\x02hook!");
-            answer.extend(format!("{:04x}\u{1}", piece.len() + 5).into_bytes());
-            answer.extend(piece);
+            whole.extend(b"000a\x02hook!");
+            whole.extend(format!("{:04x}\u{1}", piece.len() + 5).into_bytes());
+            whole.extend(piece);
         }
-        [&*answer, b"0000"].concat()
+        [&*whole, b"0000"].concat()
     }
 
     #[test]
     fn a_report_is_read_in_bands_and_without() {
         let good = lines(&["unpack ok\n", "ok refs/heads/main\n", "option old-oid 1\n", "ok refs/x"]);
-        for answer in [good.clone(), banded(&good)] {
-            let report = report_status(&answer).unwrap();
+        for whole in [good.clone(), banded(&good)] {
+            let report = answer(&whole).unwrap();
             assert!(report.is_taken(MAIN) && report.is_taken("refs/x") && !report.is_taken("refs/y"));
-            for end in 0..answer.len() {
-                assert_eq!(report_status(&answer[..end]), Err(WireError::Truncated), "{end}");
+            for end in 0..whole.len() {
+                assert_eq!(answer(&whole[..end]), Err(WireError::Truncated), "{end}");
             }
         }
         // The bands end, but what was in them does not.
-        assert_eq!(report_status(&banded(&good[..good.len() - 4])), Err(WireError::Truncated));
-        assert!(report_status(&banded(&good)).unwrap().words.starts_with("hook!"));
+        assert_eq!(answer(&banded(&good[..good.len() - 4])), Err(WireError::Truncated));
+        assert!(answer(&banded(&good)).unwrap().words.starts_with("hook!"));
     }
 
     #[test]
@@ -139,14 +139,14 @@ mod tests {
             &["unpack ok"],
         ];
         for lines_of in odd {
-            let report = report_status(&lines(lines_of)).unwrap();
+            let report = answer(&lines(lines_of)).unwrap();
             assert!(!report.is_taken(MAIN), "{lines_of:?}");
         }
-        let refused = report_status(&lines(odd[0])).unwrap();
+        let refused = answer(&lines(odd[0])).unwrap();
         assert_eq!((refused.reason(MAIN), &*refused.words), ("failed to update ref", "failed to update ref "));
         for none in [&[][..], &["ok refs/heads/main"], &["unpack ok", "maybe refs/heads/main"], &["unpack ok", "ok"]] {
-            assert_eq!(report_status(&lines(none)), Err(MALFORMED), "{none:?}");
+            assert_eq!(answer(&lines(none)), Err(MALFORMED), "{none:?}");
         }
-        assert!(report_status(b"<html>sign in</html>").is_err());
+        assert!(answer(b"<html>sign in</html>").is_err());
     }
 }
