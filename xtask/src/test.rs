@@ -13,8 +13,14 @@ use crate::command::{cargo, is_on_path, program, run as run_command, run_watched
 use crate::moto;
 
 /// Debian's packages that the tests run, each with its program; python3-venv, which has none, comes besides.
-const PACKAGES: [(&str, &str); 3] =
-    [("docker-registry", "docker-registry"), ("skopeo", "skopeo"), ("docker.io", "dockerd")];
+const PACKAGES: [(&str, &str); 6] = [
+    ("docker-registry", "docker-registry"),
+    ("skopeo", "skopeo"),
+    ("docker.io", "dockerd"),
+    ("openssh-client", "ssh-keygen"),
+    ("openssh-server", "sshd"),
+    ("gnupg", "gpg"),
+];
 
 /// The oldest git that the Ledger is tested with.
 const GIT: (u32, u32) = (2, 39);
