@@ -132,7 +132,7 @@ pub enum LedgerError {
         bytes: u64,
     },
     /// A manifest cannot be edited.
-    #[error("{file} cannot be edited")]
+    #[error("{file}{} cannot be edited", Place(source))]
     Edit {
         /// The manifest.
         file: RepoPath,
@@ -218,6 +218,14 @@ pub enum LedgerError {
         /// Why not.
         source: io::Error,
     },
+    /// A backend of another crate failed.
+    #[error("the Ledger's server did not do it")]
+    Backend {
+        /// Why.
+        source: Box<dyn std::error::Error + Send + Sync>,
+        /// Whether the same call may succeed later.
+        retryable: bool,
+    },
 }
 
 impl LedgerError {
@@ -227,6 +235,7 @@ impl LedgerError {
         match self {
             Self::Unreachable { .. } | Self::TimedOut { .. } | Self::Deadline => true,
             Self::MaybeLanded { source, .. } => source.is_retryable(),
+            Self::Backend { retryable, .. } => *retryable,
             Self::Http { source } => source.is_retryable(),
             Self::Wire { source } => source.is_retryable(),
             _ => false,
@@ -288,5 +297,15 @@ impl Said {
 impl fmt::Display for Said {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(if self.0.is_empty() { "no reason given" } else { &self.0 })
+    }
+}
+
+/// A line and column as they stand behind a file's name.
+struct Place<'a>(&'a EditError);
+
+impl fmt::Display for Place<'_> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let parts = [self.0.line(), self.0.column()];
+        parts.into_iter().flatten().try_for_each(|number| write!(f, ":{number}"))
     }
 }

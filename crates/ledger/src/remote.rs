@@ -5,7 +5,11 @@ use bytes::Bytes;
 use jiff::Timestamp;
 use release::{CommitId, ObjectId, RunId};
 
-use crate::{Branch, LedgerError, PullRequests, RepoPath, Turns};
+use crate::{
+    Branch, LedgerError, PullRequests, RepoPath, Turns,
+    objects::{Kind, Object},
+    run_trailer,
+};
 
 /// What one push writes: whole files on top of the commit that it expects.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -95,6 +99,14 @@ pub struct Meta {
     pub changed: BTreeSet<RepoPath>,
 }
 
+impl Meta {
+    /// The run in a message's `Conveyor-Run` trailer, where it has exactly one: for a backend that reads messages.
+    #[must_use]
+    pub fn run_of(message: &str) -> Option<RunId> {
+        run_trailer::run_of(message)
+    }
+}
+
 /// A file as it stands at a commit; for a folder the bytes are empty and the id is its tree's.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Found {
@@ -102,6 +114,17 @@ pub struct Found {
     pub id: ObjectId,
     /// The blob's bytes; at most 1 MiB.
     pub bytes: Bytes,
+}
+
+impl Found {
+    /// A file of these bytes, under Git's own id for them.
+    ///
+    /// # Errors
+    /// [`LedgerError::Object`] for bytes that are an attack on SHA-1.
+    pub fn file(bytes: Bytes) -> Result<Self, LedgerError> {
+        let blob = Object::new(Kind::Blob, bytes)?;
+        Ok(Self { id: blob.id(), bytes: blob.bytes })
+    }
 }
 
 /// The Ledger's server: one repository, read and written by compare-and-swap on a branch's head.
