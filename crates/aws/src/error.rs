@@ -96,7 +96,7 @@ pub enum AwsError {
         service: &'static str,
     },
     /// The image is archived, or on its way back: ECR still describes it, and it cannot be pulled.
-    #[error("{image} in {repository} is {status}, so it cannot be pulled, and its tag is not free: restore it first")]
+    #[error("{image} in {repository} is {status}, so it can neither be pulled nor be replaced: restore it first")]
     Archived {
         /// The repository.
         repository: Repository,
@@ -106,7 +106,7 @@ pub enum AwsError {
         status: String,
     },
     /// The image is described as any other, and the registry does not have it: one of the two answers is old.
-    #[error("ECR knows {image} in {repository} and does not serve it: its tag is not free")]
+    #[error("ECR describes {image} in {repository} and does not serve it: one of its answers is old")]
     NotServed {
         /// The repository.
         repository: Repository,
