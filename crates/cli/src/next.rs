@@ -36,7 +36,7 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         Ended::Failed(Error::Ledger(LedgerError::Edit { source: EditError::Ambiguous { .. }, .. }))
             if account.environment.is_none() =>
         {
-            Some("where these are in several documents, add --document N, counted from 0".to_owned())
+            Some("where these are in several documents, add --document kind=KIND,metadata.name=NAME".to_owned())
         }
         Ended::Failed(error) => Some(match error.kind() {
             Kind::Temporary => again(),

@@ -1,7 +1,7 @@
 use clap::Parser;
 use conveyor::{
     Account, Asked, Error, Outcome, Wanted,
-    ledger::{Edit, From, KeyPath, RepoPath, Scalar},
+    ledger::{Document, Edit, From, KeyPath, RepoPath, Scalar},
     raw,
     release::{BuildId, Environment},
 };
@@ -54,9 +54,10 @@ struct Raw {
     /// The scalar's place, such as image.tag or images[name=web].newTag
     #[arg(long, value_name = "KEY", requires = "repo")]
     key: Option<KeyPath>,
-    /// Which of the file's documents it is in, counted from 0; needed where several have the key
-    #[arg(long, value_name = "N", requires = "repo")]
-    document: Option<usize>,
+    /// Which of the file's documents it is in, where several have the key: what only that one holds, as
+    /// kind=Deployment,metadata.name=web, or its number, counted from 0
+    #[arg(long, value_name = "DOCUMENT", requires = "repo")]
+    document: Option<Document>,
     /// The new value, always a text: 48213 is written as "48213"
     #[arg(long, value_name = "VALUE", requires = "repo")]
     set: Option<String>,
@@ -114,8 +115,13 @@ impl UpdateLedger {
             (None, true) => From::OlderThan(set.parse::<BuildId>()?),
             (None, false) => From::Any,
         };
-        let edit =
-            Edit { file: file.clone(), document: *document, key: key.clone(), from, to: Scalar::new(set.as_str()) };
+        let edit = Edit {
+            file: file.clone(),
+            document: document.clone(),
+            key: key.clone(),
+            from,
+            to: Scalar::new(set.as_str()),
+        };
         let named = NamedLedger::new(repo, &self.common)?;
         let (branch, deadline) = (&named.place.branch, session.deadline);
         raw::update(&named.remote, branch, edit, session.run, self.acting.dry_run, deadline, account).await

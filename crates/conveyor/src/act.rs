@@ -120,7 +120,7 @@ pub(crate) async fn change(
                 let Some(place) = &case.app.place else { continue };
                 change.edits.push(Edit {
                     file: manifest.path.clone(),
-                    document: None,
+                    document: place.document.clone(),
                     key: place.key.clone(),
                     from: From::OlderThan(case.build),
                     to: Scalar::new(case.build.to_string()),

@@ -268,7 +268,7 @@ impl Plan {
 fn manifest(app: &AppConfig, path: RepoPath, files: &Files) -> Result<Manifest, Error> {
     let place = app.place.as_ref().ok_or_else(|| Error::NotInLedger { app: app.name.clone() })?;
     let file = files.get(&path).ok_or_else(|| Error::NoManifest { path: path.clone() })?;
-    match ledger::get_scalar(&file.bytes, None, &place.key) {
+    match ledger::get_scalar(&file.bytes, place.document.as_ref(), &place.key) {
         Ok(found) => Ok(Manifest { path, id: file.id, found }),
         Err(source) => Err(ledger::LedgerError::Edit { file: path, source }.into()),
     }

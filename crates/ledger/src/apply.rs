@@ -77,11 +77,11 @@ pub fn apply(parent: &Snapshot, change: &Change) -> Result<Applied, LedgerError>
         let file = edit.file.clone();
         let refused = |source| LedgerError::Edit { file: edit.file.clone(), source };
         let bytes = files.get(&file)?.ok_or_else(|| LedgerError::NoFile { file: file.clone() })?;
-        let from = get_scalar(&bytes, edit.document, &edit.key).map_err(refused)?;
+        let from = get_scalar(&bytes, edit.document.as_ref(), &edit.key).map_err(refused)?;
         if from == edit.to {
             *settled = true;
         } else if holds(edit, &from) {
-            let spliced = set_scalar(&bytes, edit.document, &edit.key, &edit.to).map_err(refused)?;
+            let spliced = set_scalar(&bytes, edit.document.as_ref(), &edit.key, &edit.to).map_err(refused)?;
             files.set(&file, spliced)?;
             edits.push(AppliedEdit { edit: index, file, key: edit.key.clone(), from, to: edit.to.clone() });
         } else {

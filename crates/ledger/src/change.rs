@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use release::{BuildId, ObjectId, RunId};
 
-use crate::{KeyPath, RepoPath, Scalar};
+use crate::{Document, KeyPath, RepoPath, Scalar};
 
 /// A change of the Ledger as data, so that it can be printed, judged again on a new head, and compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -36,8 +36,8 @@ impl Change {
 pub struct Edit {
     /// The manifest.
     pub file: RepoPath,
-    /// Which document of the file, from 0, where it has several.
-    pub document: Option<usize>,
+    /// Which document of the file; without it, exactly one must have the key.
+    pub document: Option<Document>,
     /// The scalar's place in it.
     pub key: KeyPath,
     /// What the place must hold for the edit to be right.

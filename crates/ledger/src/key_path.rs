@@ -3,7 +3,7 @@ use std::{borrow::Cow, fmt, str::FromStr};
 use release::ParseError;
 use serde::{Deserialize, Deserializer, Serialize, Serializer, de};
 
-const LONGEST: usize = 512;
+pub(crate) const LONGEST: usize = 512;
 const RULE: &str = "write keys joined by dots, a list's entry as list[field=value], and put what holds a dot, a bracket, \
                     a blank or a quote in double quotes; not the field that chooses the entry, no control \
                     characters, 512 bytes at most";
@@ -45,15 +45,39 @@ impl KeyPath {
     pub(crate) fn steps(&self) -> &[Step] {
         &self.0
     }
-}
 
-impl fmt::Display for KeyPath {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+    /// The path of these steps, if it can be written.
+    pub(crate) fn of(steps: Vec<Step>) -> Option<Self> {
+        let path = Self(steps);
+        path.to_string().parse().ok().filter(|read| *read == path)
+    }
+
+    /// Takes a key path off the front of `rest`, whose keys may hold what is `bare` without quotes.
+    pub(crate) fn take(rest: &mut &str, bare: fn(char) -> bool) -> Option<Self> {
+        let mut steps = Vec::new();
+        loop {
+            steps.push(Step::Key(word(rest, bare)?));
+            if let Some(inside) = rest.strip_prefix('[') {
+                *rest = inside;
+                let field = word(rest, in_field)?;
+                *rest = rest.strip_prefix('=')?;
+                let value = word(rest, in_value)?;
+                *rest = rest.strip_prefix(']')?;
+                steps.push(Step::Entry { field, value });
+            }
+            let Some(next) = rest.strip_prefix('.') else { break };
+            *rest = next;
+        }
+        (!changes_its_own_choice(&steps)).then_some(Self(steps))
+    }
+
+    /// Prints the path so that [`take`](Self::take) reads it again.
+    pub(crate) fn print(&self, f: &mut fmt::Formatter<'_>, bare: fn(char) -> bool) -> fmt::Result {
         for (index, step) in self.0.iter().enumerate() {
             match step {
                 Step::Key(key) => {
                     let dot = if index > 0 { "." } else { "" };
-                    write!(f, "{dot}{}", quoted(key, in_key))?;
+                    write!(f, "{dot}{}", quoted(key, bare))?;
                 }
                 Step::Entry { field, value } => {
                     write!(f, "[{}={}]", quoted(field, in_field), quoted(value, in_value))?;
@@ -64,11 +88,18 @@ impl fmt::Display for KeyPath {
     }
 }
 
+impl fmt::Display for KeyPath {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.print(f, in_key)
+    }
+}
+
 impl FromStr for KeyPath {
     type Err = ParseError;
 
     fn from_str(text: &str) -> Result<Self, ParseError> {
-        steps(text).filter(|_| text.len() <= LONGEST).map(Self).ok_or_else(|| ParseError {
+        let mut rest = text;
+        Self::take(&mut rest, in_key).filter(|_| rest.is_empty() && text.len() <= LONGEST).ok_or_else(|| ParseError {
             what: "a key path",
             text: text.to_owned(),
             rule: RULE,
@@ -88,32 +119,13 @@ impl<'de> Deserialize<'de> for KeyPath {
     }
 }
 
-fn steps(mut rest: &str) -> Option<Vec<Step>> {
-    let mut steps = Vec::new();
-    loop {
-        steps.push(Step::Key(word(&mut rest, in_key)?));
-        if let Some(inside) = rest.strip_prefix('[') {
-            rest = inside;
-            let field = word(&mut rest, in_field)?;
-            rest = rest.strip_prefix('=')?;
-            let value = word(&mut rest, in_value)?;
-            rest = rest.strip_prefix(']')?;
-            steps.push(Step::Entry { field, value });
-        }
-        if rest.is_empty() {
-            return Some(steps).filter(|steps| !changes_its_own_choice(steps));
-        }
-        rest = rest.strip_prefix('.')?;
-    }
-}
-
 /// Whether the path ends at the very field that chooses its entry: with another value it would lead nowhere.
 fn changes_its_own_choice(steps: &[Step]) -> bool {
     matches!(steps, [.., Step::Entry { field, .. }, Step::Key(key)] if field == key)
 }
 
 /// Takes a word off the front of `rest`: in quotes, or as many characters as may stand bare.
-fn word(rest: &mut &str, bare: fn(char) -> bool) -> Option<String> {
+pub(crate) fn word(rest: &mut &str, bare: fn(char) -> bool) -> Option<String> {
     let mut word = String::new();
     if let Some(inside) = rest.strip_prefix('"') {
         let mut characters = inside.chars();
@@ -134,7 +146,7 @@ fn word(rest: &mut &str, bare: fn(char) -> bool) -> Option<String> {
     (!word.is_empty() && !word.chars().any(char::is_control)).then_some(word)
 }
 
-fn quoted(word: &str, bare: fn(char) -> bool) -> Cow<'_, str> {
+pub(crate) fn quoted(word: &str, bare: fn(char) -> bool) -> Cow<'_, str> {
     if word.chars().all(bare) {
         Cow::Borrowed(word)
     } else {
@@ -142,7 +154,7 @@ fn quoted(word: &str, bare: fn(char) -> bool) -> Cow<'_, str> {
     }
 }
 
-fn in_value(c: char) -> bool {
+pub(crate) fn in_value(c: char) -> bool {
     !matches!(c, '[' | ']' | '"' | '\\') && !c.is_whitespace() && !c.is_control()
 }
 
@@ -150,6 +162,6 @@ fn in_key(c: char) -> bool {
     c != '.' && in_value(c)
 }
 
-fn in_field(c: char) -> bool {
+pub(crate) fn in_field(c: char) -> bool {
     c != '=' && in_key(c)
 }

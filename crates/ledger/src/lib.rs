@@ -15,6 +15,7 @@ mod change;
 mod child;
 pub mod conformance;
 mod credential_helper;
+mod document;
 mod error;
 pub mod faults;
 #[cfg(any(test, fuzzing))]
@@ -46,6 +47,7 @@ pub use authorship::Authorship;
 pub use branch::Branch;
 pub use change::{Change, Edit, From, Prepend, Read};
 pub use credential_helper::credentials_of_git;
+pub use document::Document;
 pub use error::{FILE_LIMIT, Kind, LedgerError, Said};
 pub use identity::Identity;
 pub use key_path::KeyPath;

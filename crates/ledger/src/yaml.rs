@@ -1,3 +1,4 @@
+mod difference;
 mod error;
 mod locate;
 mod position;
@@ -5,6 +6,7 @@ mod second;
 mod splice;
 mod tree;
 
+pub(crate) use difference::{ChangedScalar, changed_scalars};
 pub use error::{Construct, EditError, ParserMessage};
 use locate::{Target, locate};
 pub use position::position;
@@ -12,21 +14,21 @@ use serde_yaml::Value;
 use splice::Splice;
 use tree::Tree;
 
-use crate::{FILE_LIMIT, KeyPath, Scalar};
+use crate::{Document, FILE_LIMIT, KeyPath, Scalar};
 
 /// Reads one scalar of a manifest. It reads exactly the scalars that [`set_scalar`] can change.
 ///
-/// `document` counts from 0; without it, exactly one document must have the key.
+/// Without `document`, exactly one document must have the key.
 ///
 /// # Errors
 /// [`EditError`]: the scalar is not there, not the only one, or written in a way that cannot be changed safely; or
 /// the file is no YAML that all parsers read alike.
-pub fn get_scalar(bytes: &[u8], document: Option<usize>, key: &KeyPath) -> Result<Scalar, EditError> {
+pub fn get_scalar(bytes: &[u8], document: Option<&Document>, key: &KeyPath) -> Result<Scalar, EditError> {
     let source = text(bytes)?;
     let tree = Tree::parse(source)?;
     let target = locate(&tree, document, key)?;
-    agreed(source, &target, key)?;
-    Ok(target.scalar)
+    agreed(source, &target)?;
+    Ok(target.place.scalar)
 }
 
 /// Gives one scalar of a manifest a new value, and returns the file with no other byte changed.
@@ -37,17 +39,22 @@ pub fn get_scalar(bytes: &[u8], document: Option<usize>, key: &KeyPath) -> Resul
 ///
 /// # Errors
 /// [`EditError`], as for [`get_scalar`], and where the result could not be proven. Keys are never created.
-pub fn set_scalar(bytes: &[u8], document: Option<usize>, key: &KeyPath, value: &Scalar) -> Result<Vec<u8>, EditError> {
+pub fn set_scalar(
+    bytes: &[u8],
+    document: Option<&Document>,
+    key: &KeyPath,
+    value: &Scalar,
+) -> Result<Vec<u8>, EditError> {
     let source = text(bytes)?;
     let tree = Tree::parse(source)?;
     let target = locate(&tree, document, key)?;
-    let before = agreed(source, &target, key)?;
+    let before = agreed(source, &target)?;
     let splice = Splice::new(&target, value.as_str());
     let unproven = || EditError::NotProven { line: target.line };
     let edited = splice.apply(source).ok_or_else(unproven)?;
     within_limit(edited.len())?;
     if first_parser_proves(&tree, &edited, &target, &splice, value)
-        && second_parser_proves(before, &edited, &target, key, value)
+        && second_parser_proves(before, &edited, &target, value)
     {
         Ok(edited.into_bytes())
     } else {
@@ -82,33 +89,29 @@ fn within_limit(bytes: usize) -> Result<(), EditError> {
     if bytes > FILE_LIMIT { Err(EditError::TooLarge { bytes }) } else { Ok(()) }
 }
 
-/// What the second parser reads, if it agrees on the target.
-fn agreed(source: &str, target: &Target<'_>, key: &KeyPath) -> Result<Vec<Value>, EditError> {
+/// What the second parser reads, if it agrees on the target and on what its document was chosen by.
+fn agreed(source: &str, target: &Target<'_>) -> Result<Vec<Value>, EditError> {
     let mut documents = second::documents(source)?;
-    match second::at(&mut documents, target, key) {
-        Some(value) if second::agrees(value, target) => Ok(documents),
-        _ => Err(EditError::NotProven { line: target.line }),
+    let mut agrees = |place| second::at(&mut documents, place).is_some_and(|value| second::agrees(value, place));
+    if target.conditions.iter().chain([&target.place]).all(&mut agrees) {
+        Ok(documents)
+    } else {
+        Err(EditError::NotProven { line: target.line })
     }
 }
 
 /// Whether the edited file parses to the same tree but for the target, and the target is what was written.
 fn first_parser_proves(tree: &Tree<'_>, edited: &str, target: &Target<'_>, splice: &Splice, value: &Scalar) -> bool {
     let Ok(mut after) = Tree::parse(edited) else { return false };
-    let Some(found) = after.at_mut(target.document, &target.route) else { return false };
+    let Some(found) = after.at_mut(target.place.document, &target.place.route) else { return false };
     let right = found.span == splice.written() && found.scalar().as_ref() == Some(value);
-    found.content = target.node.content.clone();
+    found.content = target.place.node.content.clone();
     right && after.documents == tree.documents
 }
 
 /// Whether the second parser reads the edited file as before but for the target, and the target as this string.
-fn second_parser_proves(
-    mut before: Vec<Value>,
-    edited: &str,
-    target: &Target<'_>,
-    key: &KeyPath,
-    value: &Scalar,
-) -> bool {
-    let Some(old) = second::at(&mut before, target, key) else { return false };
+fn second_parser_proves(mut before: Vec<Value>, edited: &str, target: &Target<'_>, value: &Scalar) -> bool {
+    let Some(old) = second::at(&mut before, &target.place) else { return false };
     *old = Value::String(value.as_str().to_owned());
     second::documents(edited).is_ok_and(|after| after == before)
 }
@@ -122,10 +125,10 @@ mod tests {
         let (tree, key, value) = (Tree::parse(source).unwrap(), "tag".parse().unwrap(), Scalar::new("v2"));
         let target = locate(&tree, None, &key).unwrap();
         let splice = Splice::new(&target, "v2");
-        let before = agreed(source, &target, &key).unwrap();
+        let before = agreed(source, &target).unwrap();
         (
             first_parser_proves(&tree, edited, &target, &splice, &value),
-            second_parser_proves(before, edited, &target, &key, &value),
+            second_parser_proves(before, edited, &target, &value),
         )
     }
 
@@ -159,7 +162,7 @@ mod tests {
             let tree = Tree::parse(source).unwrap();
             let target = locate(&tree, None, &key).unwrap();
             let mut documents = [Value::Mapping([("tag".into(), value)].into_iter().collect())];
-            second::at(&mut documents, &target, &key).is_some_and(|value| second::agrees(value, &target))
+            second::at(&mut documents, &target.place).is_some_and(|value| second::agrees(value, &target.place))
         };
         for (source, same, other) in [
             ("tag: v1", Value::from("v1"), Value::from("v2")),

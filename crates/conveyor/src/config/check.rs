@@ -277,7 +277,9 @@ impl Check<'_> {
         };
         let manifests = environments.keys().map(|name| Ok((name.clone(), path(name)?))).collect::<Result<_, _>>()?;
         let key = self.word(&["apps", name.as_str(), "ledger", "key"], &place.key)?;
-        Ok(Some(Place { manifests, key }))
+        let at = ["apps", name.as_str(), "ledger", "document"];
+        let document = place.document.as_ref().map(|document| self.word(&at, document)).transpose()?;
+        Ok(Some(Place { manifests, document, key }))
     }
 }
 

@@ -46,9 +46,10 @@ impl Check<'_> {
     fn scalars(&self, config: &Config) -> Result<(), ConfigError> {
         let places = config.apps.values().filter_map(|app| Some((app.name.as_str(), app.place.as_ref()?)));
         let claims = places.flat_map(|(app, place)| {
-            place.manifests.values().map(move |path| ((path.as_str(), place.key.to_string()), app))
+            let scalar = (place.key.to_string(), place.document.as_ref().map(ToString::to_string));
+            place.manifests.values().map(move |path| ((path.as_str(), scalar.clone()), app))
         });
-        let Some(((path, key), names)) = twice(claims) else { return Ok(()) };
+        let Some(((path, (key, _)), names)) = twice(claims) else { return Ok(()) };
         let at = |name| vec!["apps", name, "ledger", "manifest"];
         let (first, second) = self.in_order(names, at);
         let message = format!("{first} and {second} share {key} of {path}");

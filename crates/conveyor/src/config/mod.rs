@@ -11,7 +11,7 @@ use std::{collections::BTreeMap, time::Duration};
 
 use ::aws::{AccountId, Endpoints, Region, RoleArn};
 use guarded_http::Origin;
-use ledger::{Branch, KeyPath, LedgerUrl, RepoPath};
+use ledger::{Branch, Document, KeyPath, LedgerUrl, RepoPath};
 use policy::RuleId;
 use release::{App, Authority, Environment, Repository};
 use url::Url;
@@ -121,6 +121,8 @@ pub struct AppConfig {
 #[derive(Debug, Clone)]
 pub struct Place {
     manifests: BTreeMap<Environment, RepoPath>,
+    /// Which of the manifest's documents it is in; without it, exactly one must have the key.
+    pub document: Option<Document>,
     /// The scalar's place in the manifest.
     pub key: KeyPath,
 }

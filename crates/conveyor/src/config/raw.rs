@@ -154,8 +154,10 @@ pub(super) struct AppEntry {
 pub(super) struct Place {
     /// The manifest's path, with {env} for the environment's name.
     pub(super) manifest: String,
-    /// The scalar's place in it.
+    /// The scalar's place in it, such as image.tag or images[name=web].newTag.
     pub(super) key: String,
+    /// Which of its documents, where several have the key: kind=Deployment,metadata.name=web.
+    pub(super) document: Option<String>,
 }
 
 #[derive(Debug, Default, Deserialize, JsonSchema)]
@@ -224,5 +226,5 @@ pub(super) const KNOWN_KEYS: &[(&[&str], &[&str])] = &[
     (&["azure_devops"], &["organization", "project", "url"]),
     (&["endpoints"], &["sts", "ecr", "ssm"]),
     (&["apps", "*"], &["repository", "build_definition", "release_definition", "branches", "ledger", "ec2"]),
-    (&["apps", "*", "ledger"], &["manifest", "key", "argocd"]),
+    (&["apps", "*", "ledger"], &["manifest", "key", "document", "argocd"]),
 ];

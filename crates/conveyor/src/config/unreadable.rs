@@ -128,6 +128,7 @@ fn form(keys: &[&str]) -> Option<&'static str> {
         ["apps", _, "ledger"] => "ledger: { manifest: \"apps/NAME/{env}/values.yaml\", key: image.tag }",
         ["apps", _, "ledger", "manifest"] => "manifest: \"apps/NAME/{env}/values.yaml\"",
         ["apps", _, "ledger", "key"] => "key: image.tag",
+        ["apps", _, "ledger", "document"] => "document: \"kind=Deployment,metadata.name=NAME\"",
         ["endpoints"] => "endpoints: { sts: \"https://HOST\", ecr: \"https://HOST\" }",
         ["endpoints", "sts"] => "sts: \"https://HOST\"",
         ["endpoints", "ecr"] => "ecr: \"https://HOST\"",

@@ -1,27 +1,36 @@
-use std::ops::Range;
+use std::{mem, ops::Range, ptr};
 
 use super::{
     error::{Construct, EditError},
     tree::{Content, Node, Style, Tree},
 };
-use crate::{KeyPath, Scalar, key_path::Step};
+use crate::{Document, KeyPath, Scalar, key_path::Step};
 
-/// The one scalar that a key path leads to.
+/// A scalar that a key path leads to.
 #[derive(Debug)]
-pub(super) struct Target<'t> {
-    /// Its document.
+pub(super) struct Place<'t> {
+    pub(super) key: &'t KeyPath,
     pub(super) document: usize,
     /// The position of each entry or item on the way down from the document's root.
     pub(super) route: Vec<usize>,
-    /// The line of the key in front of it.
-    pub(super) line: usize,
-    /// Its node.
     pub(super) node: &'t Node,
-    /// The bytes that its value takes: none, behind the colon, where nothing is written.
-    pub(super) span: Range<usize>,
     /// What it reads as.
     pub(super) scalar: Scalar,
     pub(super) style: Style,
+    /// The values that chose list entries on the way.
+    choices: Vec<&'t Node>,
+}
+
+/// The one scalar that is to be changed.
+#[derive(Debug)]
+pub(super) struct Target<'t> {
+    pub(super) place: Place<'t>,
+    /// What its document was chosen by.
+    pub(super) conditions: Vec<Place<'t>>,
+    /// The line of the key in front of it.
+    pub(super) line: usize,
+    /// The bytes that its value takes: none, behind the colon, where nothing is written.
+    pub(super) span: Range<usize>,
     /// Whether it is inside a flow mapping or sequence.
     pub(super) flow: bool,
 }
@@ -29,19 +38,18 @@ pub(super) struct Target<'t> {
 /// Finds the target in the document that is named, or else in the only one that has it.
 pub(super) fn locate<'t>(
     tree: &'t Tree<'t>,
-    document: Option<usize>,
+    document: Option<&'t Document>,
     key: &'t KeyPath,
 ) -> Result<Target<'t>, EditError> {
-    let walk = |document: usize, root| Walk { tree, key, node: root, line: root.line, flow: false, document }.target();
     if let Some(document) = document {
-        let documents = tree.documents.len();
-        let found = tree.documents.get(document).ok_or(EditError::NoDocument { document, documents })?;
-        return walk(document, &found.root);
+        let (number, conditions) = chosen(tree, document)?;
+        let target = Walk::new(tree, number, key)?.target(conditions)?;
+        return if target.is_choice() { Err(unsupported(target.place.node, Construct::Choice)) } else { Ok(target) };
     }
     let mut places = Vec::new();
     let mut end = 1;
-    for (index, document) in tree.documents.iter().enumerate() {
-        match walk(index, &document.root) {
+    for (number, document) in tree.documents.iter().enumerate() {
+        match Walk::new(tree, number, key)?.target(Vec::new()) {
             Err(EditError::Missing { line, .. }) => end = line,
             place => places.push((place, document.root.line)),
         }
@@ -55,6 +63,63 @@ pub(super) fn locate<'t>(
     }
 }
 
+/// The only document that is such, and what it was chosen by.
+fn chosen<'t>(tree: &'t Tree<'t>, document: &'t Document) -> Result<(usize, Vec<Place<'t>>), EditError> {
+    let mut found = Vec::new();
+    for number in 0..tree.documents.len() {
+        match document {
+            Document::Nth(wanted) if *wanted == number => found.push((number, Vec::new())),
+            Document::Nth(_) => {}
+            Document::Where(conditions) => {
+                let held = conditions.iter().map(|(key, value)| held(tree, number, key, value));
+                found.extend(held.collect::<Result<Option<_>, _>>()?.map(|conditions| (number, conditions)));
+            }
+        }
+    }
+    let line = |number: usize| tree.documents.get(number).map_or(1, |document| document.root.line);
+    match (found.pop(), found.is_empty()) {
+        (Some(only), true) => Ok(only),
+        (Some((last, _)), false) => {
+            let numbers = found.iter().map(|(number, _)| *number).chain([last]);
+            Err(EditError::SeveralDocuments { document: document.clone(), lines: numbers.map(line).collect() })
+        }
+        (None, _) => {
+            let lines = (0..tree.documents.len()).map(line).collect();
+            Err(EditError::NoDocument { document: document.clone(), lines })
+        }
+    }
+}
+
+/// The place where a document holds this value, if it does.
+fn held<'t>(
+    tree: &'t Tree<'t>,
+    document: usize,
+    key: &'t KeyPath,
+    value: &Scalar,
+) -> Result<Option<Place<'t>>, EditError> {
+    let mut walk = Walk::new(tree, document, key)?;
+    match walk.place(Purpose::Read) {
+        Ok((place, _)) => Ok(Some(place).filter(|place| place.scalar == *value)),
+        Err(EditError::Missing { .. } | EditError::Unsupported { what: Construct::Collection, .. }) => Ok(None),
+        Err(other) => Err(other),
+    }
+}
+
+impl Target<'_> {
+    /// Whether something on the way to it was chosen by its value.
+    fn is_choice(&self) -> bool {
+        let chose = |node: &&Node| ptr::eq(*node, self.place.node);
+        self.conditions.iter().any(|place| chose(&place.node) || place.choices.iter().any(chose))
+    }
+}
+
+/// What a value is looked for.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Purpose {
+    Read,
+    Change,
+}
+
 /// A way down one document.
 struct Walk<'t> {
     tree: &'t Tree<'t>,
@@ -65,14 +130,28 @@ struct Walk<'t> {
     /// The line of the last key or item that the walk went through.
     line: usize,
     flow: bool,
+    choices: Vec<&'t Node>,
 }
 
 impl<'t> Walk<'t> {
-    fn target(mut self) -> Result<Target<'t>, EditError> {
+    fn new(tree: &'t Tree<'t>, document: usize, key: &'t KeyPath) -> Result<Self, EditError> {
+        let missing = || EditError::Missing { key: key.clone(), line: 1 };
+        let node = &tree.documents.get(document).ok_or_else(missing)?.root;
+        Ok(Self { tree, key, document, node, line: node.line, flow: false, choices: Vec::new() })
+    }
+
+    fn target(mut self, conditions: Vec<Place<'t>>) -> Result<Target<'t>, EditError> {
+        let (place, last_key) = self.place(Purpose::Change)?;
+        let span = self.span(last_key, place.style)?;
+        Ok(Target { place, conditions, line: self.line, span, flow: self.flow })
+    }
+
+    /// Goes all the way down: to the scalar there, and the last key in front of it.
+    fn place(&mut self, purpose: Purpose) -> Result<(Place<'t>, &'t Node), EditError> {
         let mut route = Vec::new();
         let mut last_key = self.node;
         for step in self.key.steps() {
-            self.passable(&["map", "seq"])?;
+            self.passable(purpose, &["map", "seq"])?;
             let position = match step {
                 Step::Key(name) => {
                     let (position, key, value) = self.entry(name)?;
@@ -80,20 +159,21 @@ impl<'t> Walk<'t> {
                     position
                 }
                 Step::Entry { field, value } => {
-                    let (position, item) = self.item(field, value)?;
+                    let (position, item, choice) = self.item(field, value)?;
                     (self.line, self.node) = (item.line, item);
+                    self.choices.push(choice);
                     position
                 }
             };
             route.push(position);
         }
-        self.passable(&["str"])?;
+        self.passable(purpose, &["str"])?;
         let (Content::Scalar { style, .. }, Some(scalar)) = (&self.node.content, self.node.scalar()) else {
             return Err(unsupported(self.node, Construct::Collection));
         };
-        let (line, node, style, flow, document) = (self.line, self.node, *style, self.flow, self.document);
-        let span = self.span(last_key, style)?;
-        Ok(Target { document, route, line, node, span, scalar, style, flow })
+        let (key, document, node, style) = (self.key, self.document, self.node, *style);
+        let choices = mem::take(&mut self.choices);
+        Ok((Place { key, document, route, node, scalar, style, choices }, last_key))
     }
 
     /// Where the value of the scalar that the walk has come to is written, if it can be written anew.
@@ -122,12 +202,12 @@ impl<'t> Walk<'t> {
     }
 
     /// Refuses a node whose content is written, or repeated, somewhere else, or means more than what stands there.
-    fn passable(&self, tags: &[&str]) -> Result<(), EditError> {
+    fn passable(&self, purpose: Purpose, tags: &[&str]) -> Result<(), EditError> {
         let node = self.node;
         let core = |tag: &String| tag.strip_prefix("tag:yaml.org,2002:").is_some_and(|name| tags.contains(&name));
         let what = if matches!(node.content, Content::Alias(_)) {
             Construct::Alias
-        } else if node.anchor.is_some_and(|anchor| self.tree.aliased.contains(&anchor)) {
+        } else if purpose == Purpose::Change && node.anchor.is_some_and(|anchor| self.tree.aliased.contains(&anchor)) {
             Construct::Shared
         } else if !node.tag.as_ref().is_none_or(core) {
             Construct::Tag
@@ -148,7 +228,7 @@ impl<'t> Walk<'t> {
     }
 
     /// The only mapping with this field of the sequence that the walk has come to.
-    fn item(&mut self, field: &str, wanted: &str) -> Result<(usize, &'t Node), EditError> {
+    fn item(&mut self, field: &str, wanted: &str) -> Result<(usize, &'t Node, &'t Node), EditError> {
         let Content::Sequence { items, flow } = &self.node.content else { return Err(self.missing()) };
         self.flow |= flow;
         let mut found = Vec::new();
@@ -160,7 +240,7 @@ impl<'t> Walk<'t> {
             };
             let Some((_, _, value)) = lookup(entries, field)? else { continue };
             match value.scalar() {
-                Some(value) if value.as_str() == wanted => found.push((position, item)),
+                Some(text) if text.as_str() == wanted => found.push((position, item, value)),
                 None if matches!(value.content, Content::Alias(_)) => return Err(unsupported(value, Construct::Alias)),
                 _ => {}
             }
@@ -169,7 +249,7 @@ impl<'t> Walk<'t> {
             [] => Err(self.missing()),
             [only] => Ok(*only),
             more => {
-                let lines = more.iter().map(|(_, item)| item.line).collect();
+                let lines = more.iter().map(|(_, item, _)| item.line).collect();
                 Err(EditError::Ambiguous { key: self.key.clone(), lines })
             }
         }

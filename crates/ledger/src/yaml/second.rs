@@ -5,10 +5,10 @@ use serde_yaml::{Deserializer, Value};
 
 use super::{
     error::{EditError, ParserMessage},
-    locate::Target,
+    locate::Place,
     tree::Style,
 };
-use crate::{KeyPath, key_path::Step};
+use crate::key_path::Step;
 
 /// All documents of a file, aliases written out.
 pub(super) fn documents(text: &str) -> Result<Vec<Value>, EditError> {
@@ -25,24 +25,28 @@ pub(super) fn documents(text: &str) -> Result<Vec<Value>, EditError> {
     })
 }
 
-/// The value at the target's place, if the second parser finds the key path's keys on the way there.
-pub(super) fn at<'v>(documents: &'v mut [Value], target: &Target<'_>, key: &KeyPath) -> Option<&'v mut Value> {
-    let root = documents.get_mut(target.document)?;
-    key.steps().iter().zip(&target.route).try_fold(root, |value, (step, position)| match (step, value) {
+/// The value at a place, if the second parser finds the key path's keys on the way there.
+pub(super) fn at<'v>(documents: &'v mut [Value], place: &Place<'_>) -> Option<&'v mut Value> {
+    let root = documents.get_mut(place.document)?;
+    place.key.steps().iter().zip(&place.route).try_fold(root, |value, (step, position)| match (step, value) {
         (Step::Key(name), Value::Mapping(entries)) => {
             let (key, value) = entries.iter_mut().nth(*position)?;
             reads_as(key, name, true).then_some(value)
         }
-        (Step::Entry { .. }, Value::Sequence(items)) => items.get_mut(*position),
+        (Step::Entry { field, value: wanted }, Value::Sequence(items)) => {
+            let item = items.get_mut(*position)?;
+            let mut fields = item.as_mapping()?.iter();
+            fields.any(|(key, value)| reads_as(key, field, true) && reads_as(value, wanted, true)).then_some(item)
+        }
         _ => None,
     })
 }
 
-/// Whether the second parser reads the target's value as the first does.
-pub(super) fn agrees(value: &Value, target: &Target<'_>) -> bool {
+/// Whether the second parser reads a value as the first does.
+pub(super) fn agrees(value: &Value, place: &Place<'_>) -> bool {
     match value {
-        Value::Null => target.scalar.is_empty(),
-        value => reads_as(value, target.scalar.as_str(), target.style == Style::Plain),
+        Value::Null => place.scalar.is_empty(),
+        value => reads_as(value, place.scalar.as_str(), place.style == Style::Plain),
     }
 }
 

@@ -20,7 +20,7 @@ impl Splice {
         if span.is_empty() {
             return Self { span, lead: " ", token: double_quoted(value) };
         }
-        let token = match target.style {
+        let token = match target.place.style {
             Style::Plain if is_plain_string(value, target.flow) => value.to_owned(),
             Style::SingleQuoted if !value.contains(needs_escape) => format!("'{}'", value.replace('\'', "''")),
             _ => double_quoted(value),

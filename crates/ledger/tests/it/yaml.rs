@@ -7,7 +7,7 @@ mod manifests;
 mod properties;
 mod refusals;
 
-use ledger::{KeyPath, Scalar, get_scalar, position, set_scalar};
+use ledger::{Document, EditError, KeyPath, Scalar, get_scalar, position, set_scalar};
 use serde::Deserialize as _;
 use serde_yaml::Value;
 
@@ -158,11 +158,59 @@ fn entries_are_chosen_by_a_field() {
 
 #[test]
 fn a_document_is_named_or_found() {
-    let source = b"a: 1\n---\nb: 2\n---\na: 3\n";
-    let set = |document, key: &str| set_scalar(source, document, &key.parse().unwrap(), &Scalar::new("x"));
-    assert_eq!(set(Some(2), "a").unwrap(), b"a: 1\n---\nb: 2\n---\na: x\n");
-    assert_eq!(set(Some(0), "a").unwrap(), b"a: x\n---\nb: 2\n---\na: 3\n");
-    assert_eq!(set(None, "b").unwrap(), b"a: 1\n---\nb: x\n---\na: 3\n");
+    let source = "kind: A # one\nlist: [{n: a, v: 1}]\ntag: t1\n---\nonly: here\n---\n\"kind\": 'B'\n\
+                  meta: {name: &n web, of: *n, \"a=b\": \"c,d\"}\nlist: [{n: a, v: 2}]\nempty:\ntag: t3\n";
+    for (document, key, before) in [
+        (None, "only", "here"),
+        (Some("0"), "tag", "t1"),
+        (Some("2"), "tag", "t3"),
+        (Some("kind=A"), "tag", "t1"),
+        (Some("kind=B"), "tag", "t3"),
+        (Some("meta.name=web"), "tag", "t3"),
+        (Some("meta.\"a=b\"=\"c,d\",kind=B"), "tag", "t3"),
+        (Some("list[n=a].v=1"), "tag", "t1"),
+        (Some("list[n=a].v=2,tag=t3"), "kind", "B"),
+        (Some("only=here"), "kind", ""),
+    ] {
+        let selector = document.map(|document| document.parse::<Document>().unwrap());
+        let (selector, key) = (selector.as_ref(), key.parse().unwrap());
+        let edited = set_scalar(source.as_bytes(), selector, &key, &Scalar::new("x"));
+        if before.is_empty() {
+            assert!(matches!(edited, Err(EditError::Missing { line: 5, .. })), "{edited:?}");
+        } else {
+            let Ok(edited) = edited else { panic!("{document:?} {key}: {edited:?}") };
+            assert_eq!(edited, source.replace(before, "x").as_bytes());
+            assert_eq!(get_scalar(source.as_bytes(), selector, &key), Ok(Scalar::new(before)));
+        }
+    }
+    let empty = Document::Where(vec![("empty".parse().unwrap(), Scalar::empty())]);
+    assert_eq!(get_scalar(source.as_bytes(), Some(&empty), &"kind".parse().unwrap()), Ok(Scalar::new("B")));
+}
+
+#[test]
+fn a_document_selector_that_is_none() {
+    let long = format!("kind={}", "a".repeat(512));
+    for text in [
+        "",
+        "-1",
+        "+1",
+        "1.5",
+        "kind",
+        "kind=",
+        "=A",
+        "kind=A,",
+        "kind=A,,b=c",
+        ",kind=A",
+        "kind=A b",
+        "a[0]=b",
+        "kind=A]",
+        &long,
+    ] {
+        assert!(text.parse::<Document>().is_err(), "{text}");
+    }
+    let yaml = serde_yaml::to_string(&"kind=\"a,b\"".parse::<Document>().unwrap()).unwrap();
+    assert_eq!(serde_yaml::from_str::<Document>(&yaml).unwrap().to_string(), "kind=\"a,b\"");
+    assert!(serde_yaml::from_str::<Document>("kind").is_err());
 }
 
 #[test]

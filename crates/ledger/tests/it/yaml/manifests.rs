@@ -3,7 +3,7 @@
 
 use std::{collections::BTreeMap, fs, path::Path};
 
-use ledger::{EditError, KeyPath, Scalar, get_scalar, set_scalar};
+use ledger::{Document, EditError, KeyPath, Scalar, get_scalar, set_scalar};
 use serde_yaml::Value;
 
 use super::documents;
@@ -54,17 +54,18 @@ fn every_scalar_is_edited_alone_or_refused_with_a_reason() {
             unread.push(file);
             continue;
         };
-        for (document, root) in documents.iter().enumerate() {
+        for (number, root) in documents.iter().enumerate() {
+            let document = Document::Nth(number);
             for place in places(root) {
                 // The fields that choose list entries are no key paths.
                 let Ok(key) = place.key.parse::<KeyPath>() else { continue };
-                match set_scalar(&bytes, Some(document), &key, &Scalar::new("77031")) {
+                match set_scalar(&bytes, Some(&document), &key, &Scalar::new("77031")) {
                     Ok(_) => {
-                        edits(&bytes, &documents, document, &place);
+                        edits(&bytes, &documents, number, &place);
                         edited += 1;
                     }
                     Err(error) => {
-                        assert_eq!(get_scalar(&bytes, Some(document), &key), Err(error.clone()), "{file} {key}");
+                        assert_eq!(get_scalar(&bytes, Some(&document), &key), Err(error.clone()), "{file} {key}");
                         refused.insert((file.clone(), key.to_string()), reason(&error));
                     }
                 }
@@ -99,30 +100,31 @@ fn reason(error: &EditError) -> String {
 }
 
 /// Sets several values at one place, and checks the results by text and by the second parser.
-fn edits(bytes: &[u8], documents: &[Value], document: usize, place: &Place) {
+fn edits(bytes: &[u8], documents: &[Value], number: usize, place: &Place) {
+    let document = Document::Nth(number);
     let key: KeyPath = place.key.parse().unwrap();
     let source = str::from_utf8(bytes).unwrap();
     let set = |value: &str| {
-        let edited = set_scalar(bytes, Some(document), &key, &Scalar::new(value)).unwrap();
+        let edited = set_scalar(bytes, Some(&document), &key, &Scalar::new(value)).unwrap();
         let mut expected = documents.to_vec();
-        *at(&mut expected[document], &place.route) = Value::String(value.to_owned());
+        *at(&mut expected[number], &place.route) = Value::String(value.to_owned());
         assert_eq!(super::documents(&edited), Some(expected), "{key} = {value}");
-        assert_eq!(get_scalar(&edited, Some(document), &key), Ok(Scalar::new(value)));
-        assert_eq!(set_scalar(&edited, Some(document), &key, &Scalar::new(value)).as_ref(), Ok(&edited));
+        assert_eq!(get_scalar(&edited, Some(&document), &key), Ok(Scalar::new(value)));
+        assert_eq!(set_scalar(&edited, Some(&document), &key, &Scalar::new(value)).as_ref(), Ok(&edited));
         String::from_utf8(edited).unwrap()
     };
 
     let edited = set("77031");
-    let number = edited.find("77031").unwrap();
+    let start = edited.find("77031").unwrap();
     // A number is never written plain: one character of quote on each side.
-    let (before, after) = (&edited[..number - 1], &edited[number + "77031".len() + 1..]);
-    let quotes = [&edited[number - 1..number], &edited[number + 5..number + 6]];
+    let (before, after) = (&edited[..start - 1], &edited[start + "77031".len() + 1..]);
+    let quotes = [&edited[start - 1..start], &edited[start + 5..start + 6]];
     assert!(quotes == ["\"", "\""] || quotes == ["'", "'"], "{key}: {quotes:?}");
     // Where nothing stood, a blank came with the value.
     let outside = if before.len() + after.len() > source.len() { before.strip_suffix(' ').unwrap() } else { before };
     let old = source.strip_prefix(outside).unwrap().strip_suffix(after).unwrap();
     let mut documents = documents.to_vec();
-    let was = at(&mut documents[document], &place.route);
+    let was = at(&mut documents[number], &place.route);
     assert!(was.as_str() == Some(old) || serde_yaml::from_str::<Value>(old).unwrap() == *was, "{key}: {old:?}");
 
     for value in ["zz-next", "", "null", "it's \"both\" \\ and \u{e9}\n\u{2028}", "a: b # c", "- x", "latest:", "[x"] {

@@ -1,6 +1,6 @@
 //! Properties of editing, on generated manifests and on noise.
 
-use ledger::{KeyPath, Scalar, get_scalar, set_scalar};
+use ledger::{Document, KeyPath, Scalar, get_scalar, set_scalar};
 use proptest::{collection::vec, prelude::*, sample::Index};
 use serde_yaml::Value;
 
@@ -29,14 +29,14 @@ proptest! {
             "[ab:\\-\\[\\]{},&*!|>'\"#%@?~<= \n\r\t\u{85}\u{feff}]{0,24}".prop_map(String::into_bytes),
             "(a: |b: |- |  |\\{|\\}|\\[|\\]|, |&a |\\*a|!!str |'|\"|a|x|\\||\n|\r\n|#|---\n|\\? |: |<<: ){0,16}".prop_map(String::into_bytes),
         ],
-        document in prop_oneof![Just(None), (0..3_usize).prop_map(Some)],
+        document in prop_oneof![Just(None), (0..3_usize).prop_map(|number| Some(Document::Nth(number)))],
         value in value(),
     ) {
         for key in ["a", "a.b", "b", "a[b=x].a"] {
             let key: KeyPath = key.parse().unwrap();
-            let Ok(edited) = set_scalar(&bytes, document, &key, &Scalar::new(&value)) else { continue };
-            prop_assert!(get_scalar(&bytes, document, &key).is_ok());
-            prop_assert_eq!(get_scalar(&edited, document, &key), Ok(Scalar::new(&value)));
+            let Ok(edited) = set_scalar(&bytes, document.as_ref(), &key, &Scalar::new(&value)) else { continue };
+            prop_assert!(get_scalar(&bytes, document.as_ref(), &key).is_ok());
+            prop_assert_eq!(get_scalar(&edited, document.as_ref(), &key), Ok(Scalar::new(&value)));
             prop_assert!(documents(&edited).is_some());
         }
     }
@@ -65,11 +65,20 @@ proptest! {
             prop_assert_eq!(printed.parse::<KeyPath>(), Ok(path));
         }
     }
+
+    #[test]
+    fn a_document_selector_is_what_it_prints(text in "(a|\"[^\"\\\\\\pC]{1,4}\"|[,=.0]|\\[b=c\\]|=[a,.=]){0,9}") {
+        if let Ok(document) = text.parse::<Document>() {
+            let printed = document.to_string();
+            prop_assert_eq!(printed.parse::<Document>(), Ok(document));
+        }
+    }
 }
 
 fn edited_alone(manifest: &Manifest, place: &Place, key: &KeyPath, value: &str) {
     let source = manifest.text.as_bytes();
-    let document = Some(place.document);
+    let document = Document::Nth(place.document);
+    let document = Some(&document);
     let value = Scalar::new(value);
     assert_eq!(get_scalar(source, document, key), Ok(place.scalar.clone()));
     let edited = set_scalar(source, document, key, &value).unwrap();

@@ -1,10 +1,12 @@
 //! What is not edited, and what is said about it.
 
-use ledger::{Construct, EditError, KeyPath, Scalar, get_scalar, set_scalar};
+use ledger::{Construct, Document, EditError, KeyPath, LedgerError, Scalar, get_scalar, set_scalar};
 
 /// Reads and writes `key`: both refuse for the same reason.
-fn refused(source: impl AsRef<[u8]>, document: Option<usize>, key: &str) -> EditError {
+fn refused(source: impl AsRef<[u8]>, document: Option<&str>, key: &str) -> EditError {
     let key: KeyPath = key.parse().unwrap();
+    let document = document.map(|document| document.parse::<Document>().unwrap());
+    let document = document.as_ref();
     let error = set_scalar(source.as_ref(), document, &key, &Scalar::new("v2")).unwrap_err();
     assert_eq!(get_scalar(source.as_ref(), document, &key), Err(error.clone()));
     error
@@ -66,8 +68,7 @@ fn a_key_that_is_not_there_is_never_created() {
         let expected = EditError::Missing { key: key.parse().unwrap(), line };
         assert_eq!(refused(source, None, key), expected, "{source}");
     }
-    assert_eq!(refused("a: b\n---\nc: d\n", Some(2), "a"), EditError::NoDocument { document: 2, documents: 2 });
-    assert_eq!(refused("a: b\n---\nc: d\n", Some(1), "a"), EditError::Missing { key: "a".parse().unwrap(), line: 3 });
+    assert_eq!(refused("a: b\n---\nc: d\n", Some("1"), "a"), EditError::Missing { key: "a".parse().unwrap(), line: 3 });
 }
 
 #[test]
@@ -86,6 +87,53 @@ fn more_than_one_place_is_ambiguous() {
         refused("a: {b: c}\nd: e\n\"a\": {b: d}\n", None, "a.b"),
         EditError::DuplicateKey { name: "a".into(), lines: vec![1, 3] }
     );
+}
+
+#[test]
+fn a_document_that_is_not_there_or_not_the_only_one() {
+    let source = "kind: A\nname: {first: x}\ntag: v1\n---\nkind: A\ntag: v2\n---\n- kind\n";
+    let none = |document: &str| {
+        let expected = EditError::NoDocument { document: document.parse().unwrap(), lines: vec![1, 5, 8] };
+        assert_eq!(refused(source, Some(document), "tag"), expected);
+    };
+    ["3", "kind=B", "kind=A,tag=v3", "name=x", "name.last=x", "kind.name=A"].into_iter().for_each(none);
+    let (document, lines) = ("kind=A".parse().unwrap(), vec![1, 5]);
+    assert_eq!(refused(source, Some("kind=A"), "tag"), EditError::SeveralDocuments { document, lines });
+    assert!(matches!(refused("", Some("0"), "tag"), EditError::NoDocument { .. }));
+}
+
+#[test]
+fn what_chose_the_document_is_not_changed_through_it() {
+    let source = "list: [{n: a, v: 1}, {n: b, v: 2}]\ntag: v1\n";
+    let choice = |document: &str, key: &str, line, column| {
+        let expected = EditError::Unsupported { line, column, what: Construct::Choice };
+        assert_eq!(refused(source, Some(document), key), expected);
+    };
+    choice("tag=v1", "tag", 2, 6);
+    choice("list[n=a].v=1", "list[n=a].v", 1, 18);
+    choice("list[v=1].n=a", "list[n=a].v", 1, 18);
+    let other = set_scalar(
+        source.as_bytes(),
+        Some(&"list[n=a].v=1".parse().unwrap()),
+        &"list[n=b].v".parse().unwrap(),
+        &Scalar::new("x"),
+    );
+    assert_eq!(other.unwrap(), source.replace('2', "x").as_bytes());
+}
+
+#[test]
+fn a_document_is_not_chosen_by_what_cannot_be_told() {
+    use Construct::*;
+    for (source, line, column, what) in [
+        ("a: &x A\nkind: *x\ntag: v1\n", 2, 7, Alias),
+        ("kind: !env A\ntag: v1\n", 1, 12, Tag),
+        ("x: &x {kind: A}\n<<: *x\ntag: v1\n", 2, 1, MergeKey),
+    ] {
+        assert_eq!(refused(source, Some("kind=A"), "tag"), EditError::Unsupported { line, column, what }, "{source}");
+    }
+    let lines = vec![1, 2];
+    let twice = EditError::DuplicateKey { name: "kind".into(), lines };
+    assert_eq!(refused("kind: A\nkind: B\ntag: v1\n", Some("kind=A"), "tag"), twice);
 }
 
 #[test]
@@ -140,21 +188,50 @@ fn a_result_above_the_limit_is_not_made() {
 
 #[test]
 fn the_sentence_says_where_and_what_to_do() {
-    let said = |source: &str, key: &str| refused(source, None, key).to_string();
-    assert_eq!(
-        said("a: b\nimage: {}\n", "image.tag"),
-        "there is no image.tag: the way to it ends at line 2; correct the key path, or add the key with \"\" as its value"
-    );
-    assert_eq!(
-        said("a: b\n---\na: c\n", "a"),
-        "a leads to lines 1, 3: name the document, or give each list entry its own name"
-    );
-    assert_eq!(
-        said("a: |\n  b\n", "a"),
-        "line 1, column 1: a block scalar stands here; write the value in quotes on one line"
-    );
-    assert_eq!(
-        said("a: b # \u{2028}\n", "a"),
-        "line 1, column 8: the character U+2028 may not stand in a manifest; remove it"
-    );
+    let said = |source: &str, document: Option<&str>, key: &str| {
+        let source = refused(source, document, key);
+        let (file, reason) = ("a/b.yaml".parse().unwrap(), source.to_string());
+        format!("{}: {reason}", LedgerError::Edit { file, source })
+    };
+    for (source, document, key, expected) in [
+        (
+            "a: b\nimage: {}\n",
+            None,
+            "image.tag",
+            "a/b.yaml:2 cannot be edited: there is no image.tag below this line; correct the key path, or add the key \
+             with \"\" as its value",
+        ),
+        (
+            "a: b\n---\na: c\n",
+            None,
+            "a",
+            "a/b.yaml:1 cannot be edited: a leads to lines 1, 3: name the document, or give each list entry its own name",
+        ),
+        (
+            "kind: A\n---\nkind: A\n",
+            Some("kind=A"),
+            "a",
+            "a/b.yaml:1 cannot be edited: each document at lines 1, 3 is kind=A: name something that only one of them holds",
+        ),
+        (
+            "kind: A\n",
+            Some("kind=B"),
+            "a",
+            "a/b.yaml:1 cannot be edited: the file has no document kind=B: there is one at line 1",
+        ),
+        (
+            "a: |\n  b\n",
+            None,
+            "a",
+            "a/b.yaml:1:1 cannot be edited: a block scalar stands here; write the value in quotes on one line",
+        ),
+        (
+            "a: b # \u{2028}\n",
+            None,
+            "a",
+            "a/b.yaml:1:8 cannot be edited: the character U+2028 may not stand in a manifest; remove it",
+        ),
+    ] {
+        assert_eq!(said(source, document, key), expected);
+    }
 }
