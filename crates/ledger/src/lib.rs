@@ -29,8 +29,10 @@ pub mod memory;
 mod objects;
 mod path;
 mod prepend;
+mod propose;
 mod pull_request;
 mod remote;
+mod revert;
 mod run_trailer;
 mod scalar;
 mod settle;
@@ -57,8 +59,10 @@ pub use objects::{
     pack::{Fault, PackError},
 };
 pub use path::RepoPath;
+pub use propose::{Proposed, propose};
 pub use pull_request::{Proposal, PullRequest, PullRequests};
 pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote, Unanswered};
+pub use revert::{RevertError, revert, revert_change};
 pub use scalar::Scalar;
 pub use signer::{Signer, SignerError};
 pub use turn::{Queue, Turn, Turns};

@@ -1,6 +1,7 @@
 mod attempt;
 mod backoff;
 mod pace;
+mod persist;
 mod place;
 
 use std::{ops::ControlFlow, time::Duration};
@@ -8,6 +9,7 @@ use std::{ops::ControlFlow, time::Duration};
 use release::{CommitId, RunId};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
+pub(crate) use self::persist::persist;
 use self::{attempt::Writer, place::Place};
 use crate::{Applied, AppliedEdit, Branch, Change, LedgerError, Refusal, Remote, RepoPath, Scalar, Snapshot, apply};
 
