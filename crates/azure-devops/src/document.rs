@@ -11,3 +11,4 @@ pub(crate) use approvals::PAGE;
 pub use approvals::{ListedApproval, approvals};
 pub use build::{build, is_build_not_found};
 pub use node::{DocumentError, Problem};
+pub(crate) use node::{Node, parse};

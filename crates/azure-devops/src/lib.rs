@@ -17,6 +17,7 @@ use release::BuildId;
 
 pub mod document;
 mod error;
+pub mod git;
 pub mod http;
 pub mod memory;
 pub mod model;

@@ -52,26 +52,26 @@ impl fmt::Display for Problem {
 }
 
 /// A place in a document that knows its own path.
-pub(super) struct Node<'a> {
+pub(crate) struct Node<'a> {
     path: String,
     value: &'a Value,
 }
 
-pub(super) fn parse(bytes: &[u8]) -> Result<Value, DocumentError> {
+pub(crate) fn parse(bytes: &[u8]) -> Result<Value, DocumentError> {
     serde_json::from_slice(bytes).map_err(|_| DocumentError { path: String::new(), problem: Problem::NotJson })
 }
 
 impl<'a> Node<'a> {
-    pub(super) fn root(value: &'a Value) -> Self {
+    pub(crate) fn root(value: &'a Value) -> Self {
         Self { path: String::new(), value }
     }
 
-    pub(super) fn error(&self, problem: Problem) -> DocumentError {
+    pub(crate) fn error(&self, problem: Problem) -> DocumentError {
         DocumentError { path: self.path.clone(), problem }
     }
 
     /// A field that must be there.
-    pub(super) fn field(&self, name: &str) -> Result<Self, DocumentError> {
+    pub(crate) fn field(&self, name: &str) -> Result<Self, DocumentError> {
         let (path, value) = self.look(name)?;
         match value {
             None => Err(DocumentError { path, problem: Problem::Missing }),
@@ -81,7 +81,7 @@ impl<'a> Node<'a> {
     }
 
     /// A field that the server leaves out, or sends as null, where there is nothing to say.
-    pub(super) fn optional(&self, name: &str) -> Result<Option<Self>, DocumentError> {
+    pub(crate) fn optional(&self, name: &str) -> Result<Option<Self>, DocumentError> {
         let (path, value) = self.look(name)?;
         Ok(value.filter(|value| !value.is_null()).map(|value| Self { path, value }))
     }
@@ -92,38 +92,38 @@ impl<'a> Node<'a> {
         Ok((path, object.get(name)))
     }
 
-    pub(super) fn items(&self) -> Result<Vec<Self>, DocumentError> {
+    pub(crate) fn items(&self) -> Result<Vec<Self>, DocumentError> {
         let list = self.value.as_array().ok_or_else(|| self.error(Problem::Not("a list")))?;
         let item = |(index, value)| Self { path: format!("{}[{index}]", self.path), value };
         Ok(list.iter().enumerate().map(item).collect())
     }
 
-    pub(super) fn text(&self) -> Result<&'a str, DocumentError> {
+    pub(crate) fn text(&self) -> Result<&'a str, DocumentError> {
         self.value.as_str().ok_or_else(|| self.error(Problem::Not("a string")))
     }
 
-    pub(super) fn flag(&self) -> Result<bool, DocumentError> {
+    pub(crate) fn flag(&self) -> Result<bool, DocumentError> {
         self.value.as_bool().ok_or_else(|| self.error(Problem::Not("true or false")))
     }
 
     /// An id or a count: a whole number from 0.
-    pub(super) fn number(&self) -> Result<u64, DocumentError> {
+    pub(crate) fn number(&self) -> Result<u64, DocumentError> {
         self.value.as_u64().ok_or_else(|| self.error(Problem::Not("a whole number")))
     }
 
-    pub(super) fn time(&self) -> Result<Timestamp, DocumentError> {
+    pub(crate) fn time(&self) -> Result<Timestamp, DocumentError> {
         self.text()?.parse().map_err(|_| self.error(Problem::Not("a time with its offset")))
     }
 
     /// A text that stands for one of a few meanings.
-    pub(super) fn one_of<T: Copy>(&self, meanings: &[(&str, T)]) -> Result<T, DocumentError> {
+    pub(crate) fn one_of<T: Copy>(&self, meanings: &[(&str, T)]) -> Result<T, DocumentError> {
         let text = self.text()?;
         let meaning = meanings.iter().find(|(word, _)| *word == text);
         meaning.map(|(_, meaning)| *meaning).ok_or_else(|| self.error(Problem::UnknownValue))
     }
 
     /// A person, a service or a group (`IdentityRef`), by its GUID.
-    pub(super) fn actor(&self) -> Result<Actor, DocumentError> {
+    pub(crate) fn actor(&self) -> Result<Actor, DocumentError> {
         let id = self.field("id")?;
         let guid = id.text()?;
         let actor_id =
@@ -132,7 +132,7 @@ impl<'a> Node<'a> {
     }
 
     /// The GUID of an identity, in lower case.
-    pub(super) fn guid(&self) -> Result<String, DocumentError> {
+    pub(crate) fn guid(&self) -> Result<String, DocumentError> {
         match self.actor()?.id {
             ActorId::AzureDevOps(guid) => Ok(guid),
             _ => Err(self.error(Problem::Not("a GUID"))),
