@@ -1,7 +1,11 @@
 use std::io;
 
+use clap::builder::{Resettable, StyledStr};
 use clap_complete::Shell;
-use clap_mangen::Man;
+use clap_mangen::{
+    Man,
+    roff::{Roff, roman},
+};
 
 /// What packagers ask for: `--completions SHELL` or `--man`, alone. None where neither stands among the words; else the
 /// text, or what is wrong with the words.
@@ -36,8 +40,26 @@ fn pages(command: clap::Command) -> io::Result<Vec<u8>> {
     command.build();
     let subcommands: Vec<_> = command.get_subcommands().cloned().collect();
     let mut text = Vec::new();
-    for page in std::iter::once(command).chain(subcommands) {
-        Man::new(page).render(&mut text)?;
+    for command in std::iter::once(command).chain(subcommands) {
+        text.extend(page(command)?);
     }
+    Ok(text)
+}
+
+/// One page: its synopsis is that of `--help`, and so are the sections at its end.
+fn page(mut command: clap::Command) -> io::Result<Vec<u8>> {
+    let usage = command.render_usage().to_string();
+    let usage = usage.trim_start_matches("Usage: ").to_owned();
+    let after = command.get_after_help().map(StyledStr::to_string).unwrap_or_default();
+    let mut text = Vec::new();
+    Man::new(command.override_usage(usage).after_help(Resettable::Reset)).render(&mut text)?;
+    let mut sections = Roff::new();
+    for (heading, section) in after.split("\n\n").filter_map(|section| section.split_once(':')) {
+        sections.control("SH", [heading.to_uppercase().as_str()]);
+        for line in section.strip_prefix([' ', '\n']).unwrap_or(section).lines() {
+            sections.text([roman(line)]);
+        }
+    }
+    sections.to_writer(&mut text)?;
     Ok(text)
 }

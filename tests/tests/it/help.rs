@@ -42,6 +42,9 @@ async fn manual_pages_have_every_option() {
         let text = stdout(name, &["--man"]).await;
         let titles: Vec<&str> = text.lines().filter_map(|line| line.strip_prefix(".TH ")?.split(' ').next()).collect();
         assert_eq!(titles, pages, "{text}");
+        for section in [".SH EXAMPLES", ".SH \"EXIT CODES\""] {
+            assert!(text.lines().any(|line| line == section), "{name}: {section}: {text}");
+        }
         for option in ["expect\\-digest", "dry\\-run", "ledger", "timeout"] {
             assert!(text.contains(&format!("\\-\\-{option}")), "{name}: {option}: {text}");
         }
