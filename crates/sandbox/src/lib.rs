@@ -26,8 +26,10 @@ mod forge;
 mod git;
 pub mod image;
 mod line;
+mod query;
 mod registry;
 mod releases;
+mod repos;
 mod repository;
 mod server;
 
@@ -37,6 +39,7 @@ pub use forge::{Credentials, Forge};
 pub use git::{GitOptions, GitServer};
 pub use registry::{Account, Admission, Issuer, Manners, ObjectStore, RegistryOptions, RegistryServer};
 pub use releases::ReleaseServer;
+pub use repos::ReposServer;
 pub use repository::create_repository;
 pub use server::{Logged, RequestLog};
 

@@ -13,10 +13,10 @@ use azure_devops::memory;
 use http::{HeaderName, Method, StatusCode, Uri, header};
 use jiff::fmt::rfc2822::DateTimePrinter;
 use serde_json::{Value, json};
-use url::form_urlencoded;
 
 use crate::{
     RequestLog,
+    query::Query,
     server::{Admission, Port, Server, answer},
 };
 
@@ -143,13 +143,4 @@ impl Shared {
 
 fn error(status: StatusCode, type_key: &str) -> Reply {
     (status, json!({ "typeKey": type_key, "message": type_key, "errorCode": 0 }), None)
-}
-
-struct Query<'a>(&'a str);
-
-impl Query<'_> {
-    fn get(&self, name: &str) -> Option<String> {
-        let mut pairs = form_urlencoded::parse(self.0.as_bytes());
-        pairs.find(|(key, _)| key == name).map(|(_, value)| value.into_owned())
-    }
 }

@@ -18,7 +18,7 @@ pub(super) fn parse(url: &LedgerUrl) -> Result<(Origin, String, Url), LedgerErro
         _ => return Err(refused()),
     };
     let is_odd = |segment: &&str| segment.is_empty() || *segment == MARK;
-    if repository == MARK || before.iter().any(|segment| is_odd(segment)) {
+    if repository == MARK || before.iter().any(is_odd) {
         return Err(refused());
     }
     // A repository of its project's name may leave the project out.
