@@ -4,7 +4,7 @@ mod pace;
 mod persist;
 mod place;
 
-use std::{ops::ControlFlow, time::Duration};
+use std::time::Duration;
 
 use release::{CommitId, RunId};
 use tokio::time::{Instant, sleep_until, timeout_at};
@@ -105,8 +105,9 @@ impl Task<'_> {
         let (mut beaten, mut failures) = (false, 0);
         while Instant::now() < deadline {
             let pause = match timeout_at(deadline, round(&mut writer, place)).await {
-                Ok(Ok(ControlFlow::Break(outcome))) => return Ok(outcome),
-                Ok(Ok(ControlFlow::Continue(pause))) => {
+                Ok(Ok(Round::Over(outcome))) => return Ok(outcome),
+                Ok(Ok(Round::Waiting(pause))) => pause,
+                Ok(Ok(Round::Lost(pause))) => {
                     (beaten, failures) = (true, 0);
                     pause
                 }
@@ -126,19 +127,28 @@ impl Task<'_> {
     }
 }
 
-/// One round from a fresh head: the outcome, or how long to pause before the next.
-async fn round(writer: &mut Writer<'_>, place: &mut Place<'_>) -> Result<ControlFlow<Outcome, Duration>, LedgerError> {
+/// What one round came to, and how long to pause before the next.
+enum Round {
+    Over(Outcome),
+    /// Others are to go first.
+    Waiting(Duration),
+    /// Others were faster.
+    Lost(Duration),
+}
+
+/// One round from a fresh head.
+async fn round(writer: &mut Writer<'_>, place: &mut Place<'_>) -> Result<Round, LedgerError> {
     let began = Instant::now();
     let head = place.look().await?;
     if let Some(outcome) = writer.landed(head).await? {
-        return Ok(ControlFlow::Break(outcome));
+        return Ok(Round::Over(outcome));
     }
     if let Some(pause) = place.wait(&head).await {
-        return Ok(ControlFlow::Continue(pause));
+        return Ok(Round::Waiting(pause));
     }
     Ok(match writer.attempt(head, place).await? {
-        Some(outcome) => ControlFlow::Break(outcome),
-        None if writer.is_in_doubt() => ControlFlow::Continue(backoff::after_fault(writer.attempts)),
-        None => ControlFlow::Continue(place.lost(&head, began.elapsed()).await),
+        Some(outcome) => Round::Over(outcome),
+        None if writer.is_in_doubt() => Round::Lost(backoff::after_fault(writer.attempts)),
+        None => Round::Lost(place.lost(&head, began.elapsed()).await),
     })
 }

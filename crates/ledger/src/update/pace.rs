@@ -22,17 +22,16 @@ impl Pace {
         if self.attempt.is_zero() {
             self.attempt = took.saturating_mul(Self::REQUESTS);
         }
-        self.turn = self.turn.max(self.attempt);
+        let (fastest, slowest) = (self.attempt, self.attempt.saturating_mul(4));
         let now = Instant::now();
         match self.last {
-            Some((then, were)) if were <= ahead => self.last = Some((then, were.min(ahead))),
-            Some((then, were)) => {
-                let one = (now - then).div_f64((were - ahead) as f64);
-                self.turn = (self.turn + one) / 2;
-                self.last = Some((now, ahead));
-            }
-            None => self.last = Some((now, ahead)),
+            Some((_, were)) if were <= ahead => return,
+            Some((then, were)) => self.turn = (self.turn + (now - then).div_f64((were - ahead) as f64)) / 2,
+            None => {}
         }
+        // A queue that is slower than this is held up by somebody who is gone, which is no measure of those that follow.
+        self.turn = self.turn.clamp(fastest, slowest);
+        self.last = Some((now, ahead));
     }
 
     pub(super) fn attempted(&mut self, took: Duration) {

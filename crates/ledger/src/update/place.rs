@@ -60,11 +60,16 @@ impl<'a> Place<'a> {
     /// How long to wait before the next look; `None` where nobody is ahead, or there is no time left to let others go
     /// first.
     pub(super) async fn wait(&mut self, head: &CommitId) -> Option<Duration> {
-        self.pass_over(head).await;
-        if self.ahead.is_empty() {
-            return None;
+        let mut patient_until = self.first_since(head)? + self.pace.patience();
+        if Instant::now() >= patient_until {
+            self.pass_over_first().await;
+            patient_until = self.first_since(head)? + self.pace.patience();
         }
-        let wait = self.pace.wait(self.ahead.len());
+        let mut wait = self.pace.wait(self.ahead.len());
+        if !self.passed.is_empty() {
+            // Who is gone is often not alone.
+            wait = wait.min(patient_until - Instant::now());
+        }
         if Instant::now() + wait + self.pace.patience() >= self.deadline {
             return None;
         }
@@ -116,19 +121,20 @@ impl<'a> Place<'a> {
         }
     }
 
-    /// Passes over the first of the queue if it has left the branch as it is for too long, by our own clock.
-    async fn pass_over(&mut self, head: &CommitId) {
-        let Some(first) = self.ahead.first() else { return };
-        let since = match &self.front {
-            Some((turn, at, since)) if turn == first && at == head => *since,
-            _ => self.front.insert((first.clone(), *head, Instant::now())).2,
-        };
-        if since.elapsed() < self.pace.patience() {
-            return;
+    /// Since when we have seen who is first leave the branch as it is, by our own clock.
+    fn first_since(&mut self, head: &CommitId) -> Option<Instant> {
+        let first = self.ahead.first()?;
+        match &self.front {
+            Some((turn, at, since)) if turn == first && at == head => Some(*since),
+            _ => Some(self.front.insert((first.clone(), *head, Instant::now())).2),
         }
+    }
+
+    async fn pass_over_first(&mut self) {
+        let first = self.ahead.remove(0);
         if let Some(turns) = self.turns {
-            drop(timeout(LEAVING, turns.end(first)).await);
+            drop(timeout(LEAVING, turns.end(&first)).await);
         }
-        self.passed.insert(self.ahead.remove(0));
+        self.passed.insert(first);
     }
 }

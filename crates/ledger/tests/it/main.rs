@@ -5,8 +5,10 @@
 mod apply;
 mod bare;
 mod conformance;
+mod contention;
 mod credential_helper;
 mod git_program;
+mod interleavings;
 mod properties;
 mod push;
 mod script;

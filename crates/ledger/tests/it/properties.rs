@@ -11,7 +11,7 @@ use ledger::{
 use proptest::{collection::vec, prelude::*};
 use release::CommitId;
 
-use crate::support::{bring, change, forward, main, manifest, path, record, run, server};
+use crate::support::{bring, change, forward, killed_after, main, manifest, path, record, run, server};
 
 #[derive(Debug, Clone)]
 struct Writer {
@@ -30,12 +30,13 @@ fn a_fault() -> impl Strategy<Value = Fault> {
         Just(Fault::RequestLost),
         Just(Fault::AnswerLost),
         Just(Fault::Delayed),
+        Just(Fault::Hangs),
         (0_usize..9).prop_map(|n| Fault::Race(vec![(path("noise.txt"), n.to_string().into())])),
     ]
 }
 
 fn a_writer() -> impl Strategy<Value = Writer> {
-    let faults = vec((0_usize..12, a_fault()), 0..4);
+    let faults = vec((0_usize..16, a_fault()), 0..4);
     (0..FILES.len(), 2_u64..30, faults, proptest::option::weighted(0.3, 1_usize..30))
         .prop_map(|(file, build, faults, killed)| Writer { file, build, faults, killed })
 }
@@ -47,7 +48,7 @@ fn change_of(number: usize, writer: &Writer) -> Change {
     Change { prepends, ..change(number as u64, vec![forward(FILES[writer.file], writer.build)]) }
 }
 
-/// Lets every writer run at once; what each was told, `None` for the killed.
+/// Lets every writer run at once; what each was told, `None` for the killed and for those who heard nothing.
 async fn race(server: &Repository, writers: &[Writer]) -> Vec<Option<Outcome>> {
     let tasks: Vec<_> = writers
         .iter()
@@ -57,16 +58,11 @@ async fn race(server: &Repository, writers: &[Writer]) -> Vec<Option<Outcome>> {
             let client = writer.faults.iter().fold(client, |client, (call, fault)| client.with(*call, fault.clone()));
             let (change, killed) = (change_of(number, writer), writer.killed);
             tokio::spawn(async move {
-                let mut update = Box::pin(bring(&client, &change));
-                let mut left = killed.unwrap_or(usize::MAX);
-                let outcome = std::future::poll_fn(|context| {
-                    left -= 1;
-                    match update.as_mut().poll(context) {
-                        std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
-                        poll => poll.map(Some),
-                    }
-                });
-                outcome.await.map(|outcome| outcome.unwrap())
+                match killed_after(killed.unwrap_or(usize::MAX), bring(&client, &change)).await {
+                    // Whoever waits for an answer until the deadline knows no more than the killed.
+                    Some(Err(error)) if error.is_retryable() => None,
+                    outcome => outcome.map(Result::unwrap),
+                }
             })
         })
         .collect();
@@ -109,6 +105,9 @@ fn check(server: &Repository, writers: &[Writer], outcomes: &[Option<Outcome>]) 
                 assert!(commits.is_empty(), "superseded, so nothing is written: {writer:?}");
                 assert!(found.as_str().parse::<u64>().unwrap() > writer.build);
             }
+            Some(Outcome::NeverWon { .. }) => {
+                assert!(commits.is_empty(), "never won, so nothing is written: {writer:?}")
+            }
             Some(other) => panic!("{writer:?}: {other:?}"),
             None => assert!(commits.len() <= 1, "killed, so once at most: {writer:?}"),
         }
@@ -128,7 +127,8 @@ fn check(server: &Repository, writers: &[Writer], outcomes: &[Option<Outcome>]) 
         let expected = if lines.is_empty() { String::new() } else { format!("[\n{}\n]\n", lines.join(",\n")) };
         assert_eq!(records, expected);
         // The last value is the greatest build of those who were told that it is there.
-        let told = of_file().filter(|(n, _)| outcomes[*n].is_some()).map(|(_, writer)| writer.build).max();
+        let knows = |n: &usize| !matches!(outcomes[*n], None | Some(Outcome::NeverWon { .. }));
+        let told = of_file().filter(|(n, _)| knows(n)).map(|(_, writer)| writer.build).max();
         let written = wrote.iter().map(|n| writers[*n].build).max();
         assert_eq!(value(server, &head, &path(file)), told.max(written).unwrap_or(1));
     }
@@ -139,13 +139,16 @@ fn runtime() -> tokio::runtime::Runtime {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig { cases: 300, failure_persistence: None, ..ProptestConfig::default() })]
+    #![proptest_config(ProptestConfig { cases: 600, failure_persistence: None, ..ProptestConfig::default() })]
 
     #[test]
-    fn writers_lose_nothing_and_the_newest_build_wins(writers in vec(a_writer(), 1..9), seed: u64) {
+    fn writers_lose_nothing_and_the_newest_build_wins(writers in vec(a_writer(), 1..9), turns: bool, seed: u64) {
         fastrand::seed(seed);
         runtime().block_on(async {
             let server = server(&FILES.map(|file| (file, manifest("1"))));
+            if !turns {
+                server.refuse_turns();
+            }
             let outcomes = race(&server, &writers).await;
             check(&server, &writers, &outcomes);
             // Whoever was killed runs again, without faults: all converges.

@@ -1,6 +1,6 @@
 //! What several modules say in the same words.
 
-use std::time::Duration;
+use std::{future::poll_fn, task::Poll, time::Duration};
 
 use bytes::Bytes;
 use ledger::{
@@ -66,6 +66,21 @@ pub(crate) fn server(files: &[(&str, Bytes)]) -> Repository {
 
 pub(crate) fn in_a_minute() -> Instant {
     Instant::now() + Duration::from_secs(60)
+}
+
+/// What comes of it within so many polls; `None` where it is not over by then, and is dropped as if its process were
+/// killed.
+pub(crate) async fn killed_after<T>(polls: usize, future: impl Future<Output = T>) -> Option<T> {
+    let mut future = Box::pin(future);
+    let mut left = polls;
+    let outcome = poll_fn(|context| {
+        left -= 1;
+        match future.as_mut().poll(context) {
+            Poll::Pending if left == 0 => Poll::Ready(None),
+            poll => poll.map(Some),
+        }
+    });
+    outcome.await
 }
 
 /// Brings the change to main within a minute.

@@ -10,7 +10,9 @@ use ledger::{
 };
 use tokio::time::Instant;
 
-use crate::support::{bring, change, edit, forward, head, in_a_minute, main, manifest, now, path, record, run, server};
+use crate::support::{
+    bring, change, edit, forward, head, in_a_minute, killed_after, main, manifest, now, path, record, run, server,
+};
 
 /// Calls of an update that meets no trouble: head, read, push.
 const PUSH: usize = 2;
@@ -235,24 +237,13 @@ async fn an_update_dropped_at_any_await_is_finished_by_the_next() {
         let race = Fault::Race(vec![(path("b.yaml"), manifest("2"))]);
         let client = client(&server).with(PUSH, race).with(PUSH + 3, Fault::AnswerLost);
         let change = one_build(20);
-        {
-            let mut update = Box::pin(bring(&client, &change));
-            let mut left = polls;
-            let some_polls = std::future::poll_fn(|context| {
-                left -= 1;
-                match update.as_mut().poll(context) {
-                    std::task::Poll::Pending if left == 0 => std::task::Poll::Ready(None),
-                    poll => poll.map(Some),
-                }
-            });
-            finished = some_polls.await.is_some();
-        }
+        finished = killed_after(polls, bring(&client, &change)).await.is_some();
         bring(&server, &change).await.unwrap();
         assert_eq!(commits_of(&server, 20), 1, "dropped after {polls} polls");
         assert_eq!(now(&server, "r.json"), "[\n{\"build\":\"20\"}\n]\n", "dropped after {polls} polls");
         if finished {
-            // Eight calls of two awaits each, and two pauses.
-            assert!(polls > 16, "{polls}");
+            // Nine calls of two awaits each, and a pause.
+            assert!(polls > 18, "{polls}");
             break;
         }
     }

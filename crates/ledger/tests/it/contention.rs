@@ -1,0 +1,204 @@
+//! What it costs when many write one branch at once, and what a writer costs the others that is gone.
+
+use std::{sync::Arc, time::Duration};
+
+use bytes::Bytes;
+use ledger::{
+    Change, Outcome, Turn, Turns,
+    faults::{Fault, Faulty},
+    memory::Repository,
+    update,
+};
+use tokio::time::{Instant, sleep};
+
+use crate::support::{bring, change, forward, head, killed_after, main, manifest, path, run, server};
+
+/// From a writer to the server, and as long back.
+const AWAY: Duration = Duration::from_millis(10);
+
+/// How long a turn may hold up the others whose holder does nothing: a second until it is passed over, and until who is
+/// next looks again.
+const HELD_UP: Duration = Duration::from_millis(1_200);
+
+/// What N writers spent.
+#[derive(Debug)]
+struct Spent {
+    tries: u32,
+    most: u32,
+    requests: usize,
+    wall: Duration,
+}
+
+fn apps(writers: usize) -> Repository {
+    let files: Vec<String> = (0..writers).map(|number| format!("apps/{number}.yaml")).collect();
+    server(&files.iter().map(|file| (&**file, manifest("5"))).collect::<Vec<_>>())
+}
+
+fn far_away(server: &Repository) -> Faulty {
+    Faulty::new(Arc::new(server.clone())).with_latency(AWAY)
+}
+
+/// The change of the writer with this number, to its own file.
+fn change_of(number: usize) -> Change {
+    change(number as u64, vec![forward(&format!("apps/{number}.yaml"), 20)])
+}
+
+fn turn_of(number: usize) -> Turn {
+    Turn { run: run(number as u64), branch: main() }
+}
+
+/// N writers of different files begin at once.
+async fn contend(server: &Repository, writers: usize) -> Spent {
+    let began = Instant::now();
+    let update = |number| {
+        let client = far_away(server);
+        async move {
+            let outcome = bring(&client, &change_of(number)).await.unwrap();
+            let Outcome::Updated { attempts, .. } = outcome else { panic!("{outcome:?}") };
+            (attempts, client.calls())
+        }
+    };
+    let tasks: Vec<_> = (0..writers).map(|number| tokio::spawn(update(number))).collect();
+    let mut spent = Spent { tries: 0, most: 0, requests: 0, wall: Duration::ZERO };
+    for task in tasks {
+        let (attempts, calls) = task.await.unwrap();
+        spent.tries += attempts;
+        spent.most = spent.most.max(attempts);
+        spent.requests += calls;
+    }
+    spent.wall = began.elapsed();
+    let log = server.log(&main());
+    for number in 0..writers {
+        assert_eq!(log.iter().filter(|meta| meta.run == Some(run(number as u64))).count(), 1);
+    }
+    assert_eq!(server.queue(&main()).await.unwrap().turns, [], "each turn is given back");
+    spent
+}
+
+/// `cargo test -p ledger --test it contention:: -- --nocapture` prints the table.
+#[tokio::test(start_paused = true)]
+async fn tries_grow_with_the_writers_where_they_take_turns() {
+    println!("| writers | tries | most by one | requests | s | without turns: tries | most by one | requests | s |");
+    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    for writers in [1, 2, 5, 10, 20, 40, 80] {
+        fastrand::seed(writers as u64);
+        let turns = contend(&apps(writers), writers).await;
+        let plain = apps(writers);
+        plain.refuse_turns();
+        let plain = contend(&plain, writers).await;
+        let row = |spent: &Spent| {
+            format!("{} | {} | {} | {:.1}", spent.tries, spent.most, spent.requests, spent.wall.as_secs_f64())
+        };
+        println!("| {writers} | {} | {} |", row(&turns), row(&plain));
+        assert!(turns.tries as usize <= 2 * writers + writers / 4, "{writers}: {turns:?}");
+        assert!(turns.most <= 4 && turns.requests <= 14 * writers, "{writers}: {turns:?}");
+        // Nor does a queue cost time: each waits for those ahead about as long as they take.
+        assert!(turns.wall <= AWAY * 6 * 3 * writers as u32, "{writers}: {turns:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn who_arrives_while_others_wait_queues_up_and_needs_one_push() {
+    let server = apps(10);
+    let late: Vec<_> = (0..10)
+        .map(|number| {
+            let client = far_away(&server);
+            tokio::spawn(async move {
+                // The first three begin at once, the others while those are at it.
+                sleep(AWAY * if number < 3 { 0 } else { 6 + number as u32 / 3 }).await;
+                bring(&client, &change_of(number)).await.unwrap()
+            })
+        })
+        .collect();
+    for (number, outcome) in late.into_iter().enumerate() {
+        let outcome = outcome.await.unwrap();
+        let most = if number < 3 { 2 } else { 1 };
+        assert!(matches!(outcome, Outcome::Updated { attempts, .. } if attempts <= most), "{number}: {outcome:?}");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn writers_that_are_gone_hold_nobody_up_for_long() {
+    for gone in [1, 2, 5] {
+        let server = apps(gone + 3);
+        for number in 0..gone {
+            assert!(server.take(&turn_of(number), &head(&server)).await.unwrap());
+        }
+        let began = Instant::now();
+        let alive = (gone..gone + 3).map(|number| {
+            let client = far_away(&server);
+            tokio::spawn(async move { bring(&client, &change_of(number)).await.unwrap() })
+        });
+        for outcome in alive.collect::<Vec<_>>() {
+            let outcome = outcome.await.unwrap();
+            assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+        }
+        let (waited, limit) = (began.elapsed(), HELD_UP * gone as u32 + AWAY * 60);
+        assert!(waited <= limit, "{gone} gone: {waited:?}");
+        assert_eq!(server.queue(&main()).await.unwrap().turns, [], "who passes a turn over removes it");
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_writer_killed_at_any_await_holds_nobody_up_for_long() {
+    for polls in 1.. {
+        let server = apps(3);
+        // It loses its first race, and so takes a turn.
+        let client = far_away(&server).with(2, Fault::Race(vec![(path("noise"), "x".into())]));
+        let killed = killed_after(polls, bring(&client, &change_of(0))).await;
+        let began = Instant::now();
+        let client = far_away(&server);
+        let outcome = bring(&client, &change_of(2)).await.unwrap();
+        assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+        assert!(began.elapsed() <= HELD_UP + AWAY * 12, "killed after {polls} polls: {:?}", began.elapsed());
+        assert_eq!(server.queue(&main()).await.unwrap().turns, []);
+        if killed.is_some() {
+            // Two attempts of three calls and a turn in between, each of two awaits.
+            assert!(polls > 14, "{polls}");
+            break;
+        }
+    }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_stops_nobody_who_has_no_time_to_wait() {
+    let server = apps(2);
+    server.take(&turn_of(0), &head(&server)).await.unwrap();
+    let outcome = update(&server, &main(), &change_of(1), Instant::now() + AWAY * 9).await.unwrap();
+    assert!(matches!(outcome, Outcome::Updated { .. }), "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_is_given_back_however_the_update_ends() {
+    let ends: [(&str, fn(&Repository), Option<Fault>); 5] = [
+        ("Ok(Updated", |_| {}, None),
+        ("Ok(Refused", |server| server.protect(&main()), None),
+        ("Ok(Superseded", |server| commit(server, &manifest("30")), None),
+        ("Err(Edit", |server| commit(server, b"image: {}\n"), None),
+        ("Err(Deadline", |_| {}, Some(Fault::Hangs)),
+    ];
+    for (end, prepare, fault) in ends {
+        let server = apps(2);
+        prepare(&server);
+        // Somebody who is gone is first, so that this one queues up. Its third call is its second look.
+        server.take(&turn_of(0), &head(&server)).await.unwrap();
+        let client = far_away(&server);
+        let client = fault.into_iter().fold(client, |client, fault| client.with(2, fault));
+        let (began, change) = (Instant::now(), change_of(1));
+        let ((), outcome) = tokio::join!(
+            async {
+                sleep(AWAY * 7).await;
+                assert_eq!(server.queue(&main()).await.unwrap().turns, [turn_of(0), turn_of(1)], "{end}");
+            },
+            bring(&client, &change)
+        );
+        assert!(format!("{outcome:?}").starts_with(end), "{end}: {outcome:?}");
+        assert!(!server.queue(&main()).await.unwrap().turns.contains(&turn_of(1)), "{end}");
+        assert!(began.elapsed() <= Duration::from_secs(61), "{end}");
+    }
+}
+
+fn commit(server: &Repository, bytes: &[u8]) {
+    let file = (path("apps/1.yaml"), Some(Bytes::copy_from_slice(bytes)));
+    server.commit_files(&main(), &[file], "by hand\n").unwrap();
+}
