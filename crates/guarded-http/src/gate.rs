@@ -9,14 +9,13 @@ use tokio::{
     time::{Instant, sleep_until},
 };
 
-/// How many requests may be in flight to a server of which nothing is known yet.
-const FIRST: usize = 16;
-/// How many may be at most.
+/// How many requests may be in flight to a server that has refused none.
 const MOST: usize = 64;
 
-/// How many requests are in flight to one server, from the first byte of each to the head of its answer. They are one
-/// more after each good answer until the first 429; half as many after each 429, and from then on one more after as
-/// many good answers as there may be requests (RFC 5681 does the same for a network).
+/// How many requests are in flight to one server, from the first byte of each to the head of its answer. A 429 makes
+/// them half as many, and those that were sent together and refused too leave no more than were not refused: one burst
+/// tells what the server takes. From then on they are one more after as many good answers as there may be requests (RFC
+/// 5681 does the same for a network).
 pub(crate) struct Gate {
     slots: Arc<Semaphore>,
     state: Mutex<State>,
@@ -28,6 +27,10 @@ struct State {
     surplus: usize,
     /// Good answers since the limit changed.
     good: usize,
+    /// The limit before this round.
+    before: usize,
+    /// How many of the last round were refused.
+    refused: usize,
     /// What was sent in an earlier round says nothing about the limit of now.
     round: Round,
     closed_until: Option<Instant>,
@@ -46,8 +49,9 @@ struct Round(u64);
 
 impl Gate {
     pub(crate) fn new() -> Arc<Self> {
-        let state = State { limit: FIRST, surplus: 0, good: 0, round: Round(0), closed_until: None };
-        Arc::new(Self { slots: Arc::new(Semaphore::new(FIRST)), state: Mutex::new(state) })
+        let state =
+            State { limit: MOST, surplus: 0, good: 0, before: MOST, refused: 0, round: Round(0), closed_until: None };
+        Arc::new(Self { slots: Arc::new(Semaphore::new(MOST)), state: Mutex::new(state) })
     }
 
     /// Waits, first come first served, until one more request may be in flight.
@@ -80,18 +84,20 @@ impl Place {
             let end = closed.and_then(|pause| Instant::now().checked_add(pause));
             state.closed_until = state.closed_until.max(end);
         }
-        if self.round != state.round {
-            return;
-        }
         let slots = &self.gate.slots;
-        if status == StatusCode::TOO_MANY_REQUESTS {
-            let lowered = (state.limit / 2).max(1);
+        if status == StatusCode::TOO_MANY_REQUESTS && self.round.0 + 1 >= state.round.0 {
+            if self.round == state.round {
+                (state.before, state.refused, state.round) = (state.limit, 0, Round(state.round.0 + 1));
+            }
+            state.refused += 1;
+            let most = if state.refused == 1 { state.before / 2 } else { state.before.saturating_sub(state.refused) };
+            let lowered = state.limit.min(most.max(1));
             let gone = state.limit - lowered;
             state.surplus += gone - slots.forget_permits(gone);
-            (state.limit, state.good, state.round) = (lowered, 0, Round(state.round.0 + 1));
-        } else if !status.is_server_error() && state.limit < MOST {
+            (state.limit, state.good) = (lowered, 0);
+        } else if self.round == state.round && !status.is_server_error() && state.limit < MOST {
             state.good += 1;
-            if state.round == Round(0) || state.good >= state.limit {
+            if state.good >= state.limit {
                 (state.limit, state.good) = (state.limit + 1, 0);
                 if state.surplus == 0 { slots.add_permits(1) } else { state.surplus -= 1 }
             }
@@ -147,11 +153,11 @@ mod tests {
     }
 
     /// What the gate is to do, in terms of who asked when: no slots, no surplus.
-    #[derive(Default)]
     struct Model {
-        lowered: Vec<usize>,
-        raised: usize,
+        limit: usize,
         good: usize,
+        /// For each round, what the limit was before it and how many of the round before were refused.
+        rounds: Vec<(usize, usize)>,
         now: u64,
         opens: u64,
         waiting: VecDeque<usize>,
@@ -160,16 +166,17 @@ mod tests {
     }
 
     impl Model {
-        fn limit(&self) -> usize {
-            self.lowered.last().copied().unwrap_or(16) + self.raised
+        fn new() -> Self {
+            let (waiting, next, sent) = (VecDeque::new(), Vec::new(), Vec::new());
+            Self { limit: 64, good: 0, rounds: Vec::new(), now: 0, opens: 0, waiting, next, sent }
         }
 
         fn settle(&mut self) {
-            while self.next.len() + self.sent.len() < self.limit() && !self.waiting.is_empty() {
+            while self.next.len() + self.sent.len() < self.limit && !self.waiting.is_empty() {
                 self.next.extend(self.waiting.pop_front());
             }
             if self.opens <= self.now {
-                let round = self.lowered.len();
+                let round = self.rounds.len();
                 self.sent.extend(self.next.drain(..).map(|id| (id, round)));
             }
         }
@@ -179,17 +186,22 @@ mod tests {
             if status == 429 {
                 self.opens = self.opens.max(self.now + closed.unwrap_or(0));
             }
+            let current = self.rounds.len();
             match status {
-                _ if round != self.lowered.len() => {}
-                429 => {
-                    self.lowered.push((self.limit() / 2).max(1));
-                    (self.raised, self.good) = (0, 0);
+                429 if round == current => {
+                    self.rounds.push((self.limit, 1));
+                    (self.limit, self.good) = ((self.limit / 2).max(1), 0);
                 }
-                503 => {}
-                _ if self.limit() < 64 => {
+                429 if round + 1 == current => {
+                    let (before, refused) = self.rounds.last_mut().unwrap();
+                    *refused += 1;
+                    let passed = before.saturating_sub(*refused);
+                    (self.limit, self.good) = (self.limit.min(passed.max(1)), 0);
+                }
+                200 | 404 if round == current && self.limit < 64 => {
                     self.good += 1;
-                    if self.lowered.is_empty() || self.good == self.limit() {
-                        (self.raised, self.good) = (self.raised + 1, 0);
+                    if self.good == self.limit {
+                        (self.limit, self.good) = (self.limit + 1, 0);
                     }
                 }
                 _ => {}
@@ -198,7 +210,7 @@ mod tests {
     }
 
     async fn runs_as_modelled(steps: Vec<Step>) -> Result<(), TestCaseError> {
-        let (gate, mut model) = (Gate::new(), Model::default());
+        let (gate, mut model) = (Gate::new(), Model::new());
         let (entered, mut entries) = mpsc::unbounded_channel();
         let mut places: Vec<(usize, Place)> = Vec::new();
         let mut asked = 0;
