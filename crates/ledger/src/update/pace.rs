@@ -19,23 +19,26 @@ impl Pace {
 
     /// A look took so long, and so many were ahead.
     pub(super) fn looked(&mut self, took: Duration, ahead: usize) {
+        let guess = took.saturating_mul(Self::REQUESTS);
         if self.attempt.is_zero() {
-            self.attempt = took.saturating_mul(Self::REQUESTS);
+            self.attempt = guess;
         }
-        let (fastest, slowest) = (self.attempt, self.attempt.saturating_mul(4));
         let now = Instant::now();
-        match self.last {
-            Some((_, were)) if were <= ahead => return,
-            Some((then, were)) => self.turn = (self.turn + (now - then).div_f64((were - ahead) as f64)) / 2,
-            None => {}
+        let (then, were) = *self.last.get_or_insert((now, ahead));
+        if ahead < were {
+            self.turn = (self.turn + (now - then).div_f64((were - ahead) as f64)) / 2;
+            self.last = Some((now, ahead));
+        } else {
+            // The turn that is under way takes at least as long as it has so far.
+            self.turn = self.turn.max(guess.min(self.attempt)).max(now - then);
         }
         // A queue that is slower than this is held up by somebody who is gone, which is no measure of those that follow.
-        self.turn = self.turn.clamp(fastest, slowest);
-        self.last = Some((now, ahead));
+        self.turn = self.turn.min(self.attempt * 2);
     }
 
-    pub(super) fn attempted(&mut self, took: Duration) {
-        self.attempt = took;
+    /// An attempt took so long, and others were faster.
+    pub(super) fn lost(&mut self, took: Duration) {
+        (self.attempt, self.turn, self.last) = (took, Duration::ZERO, None);
     }
 
     pub(super) fn attempt(&self) -> Duration {

@@ -91,7 +91,7 @@ impl<'a> Place<'a> {
 
     /// Queues up after a race on `head` that was lost in an attempt of this length. How long to pause before the next.
     pub(super) async fn lost(&mut self, head: &CommitId, attempt: Duration) -> Duration {
-        self.pace.attempted(attempt);
+        self.pace.lost(attempt);
         let queued = self.holds;
         self.take(head).await;
         if self.holds && !queued {
