@@ -9,8 +9,11 @@ use crate::{
     },
 };
 
-/// The longest answer that is read: the largest pack and what it is wrapped in.
+/// The longest answer with a pack that is read: the largest one and what it is wrapped in.
 const LONGEST: usize = 66 << 20;
+
+/// The longest list of refs.
+const LONGEST_LIST: usize = 16 << 20;
 
 /// The longest report of what became of a push.
 const LONGEST_REPORT: usize = 1 << 20;
@@ -48,12 +51,21 @@ impl Connection {
     pub(super) async fn advertisement(&self) -> Result<Bytes, LedgerError> {
         let place = format!("{}/info/refs?service=git-upload-pack", self.url);
         let request = self.client.request(Method::GET, &place).map_err(failed)?.header(GIT_PROTOCOL, "version=2");
-        let response = request.send(LONGEST).await.map_err(failed)?;
+        let response = request.send(LONGEST_LIST).await.map_err(failed)?;
         answer(response, "application/x-git-upload-pack-advertisement")
     }
 
-    /// Asks for refs or objects.
-    pub(super) async fn upload_pack(&self, body: Vec<u8>, v2: bool, repeat: Repeat) -> Result<Bytes, LedgerError> {
+    /// Asks for refs, in protocol v2.
+    pub(super) async fn refs(&self, body: Vec<u8>, repeat: Repeat) -> Result<Bytes, LedgerError> {
+        self.upload_pack(body, true, repeat, LONGEST_LIST).await
+    }
+
+    /// Asks for objects.
+    pub(super) async fn pack(&self, body: Vec<u8>, v2: bool, repeat: Repeat) -> Result<Bytes, LedgerError> {
+        self.upload_pack(body, v2, repeat, LONGEST).await
+    }
+
+    async fn upload_pack(&self, body: Vec<u8>, v2: bool, repeat: Repeat, cap: usize) -> Result<Bytes, LedgerError> {
         let request = self.client.request(Method::POST, &format!("{}/git-upload-pack", self.url)).map_err(failed)?;
         let kind = "application/x-git-upload-pack-result";
         let mut request = request.header(header::CONTENT_TYPE, "application/x-git-upload-pack-request");
@@ -64,7 +76,7 @@ impl Connection {
         if repeat == Repeat::UntilDeadline {
             request = request.idempotent();
         }
-        answer(request.send(LONGEST).await.map_err(failed)?, kind)
+        answer(request.send(cap).await.map_err(failed)?, kind)
     }
 
     /// Pushes. It is sent once.

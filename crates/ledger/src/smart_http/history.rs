@@ -1,9 +1,14 @@
 use std::collections::{BTreeMap, BTreeSet, BinaryHeap, HashMap, HashSet};
 
+use gix::objs::TreeRefIter;
 use jiff::Timestamp;
 use release::{CommitId, ObjectId};
 
-use super::{Server, look::DEPTHS, talk::is_refused};
+use super::{
+    Server,
+    look::{DEPTHS, MOST_TREES},
+    talk::is_refused,
+};
 use crate::{
     Branch, LedgerError, Meta, RepoPath, Unanswered,
     objects::{
@@ -15,9 +20,11 @@ use crate::{
     wire::fetch::{Fetch, Filter},
 };
 
-/// How many commits are looked into at first, and at most, before it is known whether they are enough.
+/// How many commits are looked into at first, before it is known whether they are enough.
 const FEWEST: usize = 16;
-const MOST: usize = 64;
+
+/// How many bytes of trees are looked into at once, as far as can be told from the trees before.
+const MOST_BYTES: usize = 32 << 20;
 
 /// Commits that were fetched, as deep as history was asked for.
 #[derive(Debug, Default)]
@@ -176,24 +183,32 @@ impl Server {
         Ok((found, is_whole))
     }
 
-    /// What a path is in some trees; nothing where it is absent.
+    /// What a path is in some trees, nothing where it is absent; and the size of the largest tree on the way.
     async fn held_in(
         &self,
         at: &CommitId,
         roots: &BTreeSet<ObjectId>,
         path: &RepoPath,
-    ) -> Result<HashMap<ObjectId, Option<ObjectId>>, LedgerError> {
+    ) -> Result<(HashMap<ObjectId, Option<ObjectId>>, usize), LedgerError> {
         let mut now: HashMap<ObjectId, Option<ObjectId>> = roots.iter().map(|root| (*root, Some(*root))).collect();
+        let mut largest = 1;
         let mut names = path.as_str().split('/').peekable();
         while let Some(name) = names.next() {
-            let trees = self.trees(at, now.values().flatten().copied().collect()).await?;
-            let last = names.peek().is_none();
-            for held in now.values_mut() {
-                let row = held.and_then(|tree| trees.get(&tree)?.iter().find(|row| row.name == name));
-                *held = row.filter(|row| last || row.mode.is_folder()).map(|row| row.id);
-            }
+            let ids: BTreeSet<ObjectId> = now.values().flatten().copied().collect();
+            let trees = self.objects(at, ids, Some(Filter::Trees)).await?;
+            largest = trees.values().map(|tree| tree.bytes.len()).fold(largest, usize::max);
+            let is_last = names.peek().is_none();
+            // Many trees are looked into for one row each, to show it: nothing is written on them.
+            let find = |tree: ObjectId| {
+                let rows = TreeRefIter::from_bytes(&trees.get(&tree)?.bytes, gix::hash::Kind::Sha1);
+                let row = rows.map_while(Result::ok).find(|row| row.filename == name)?;
+                let id: [u8; 20] = row.oid.as_bytes().try_into().ok()?;
+                (is_last || row.mode.is_tree()).then_some(ObjectId::from(id))
+            };
+            let found: HashMap<ObjectId, Option<ObjectId>> = trees.keys().map(|tree| (*tree, find(*tree))).collect();
+            now.values_mut().for_each(|held| *held = held.and_then(|tree| found.get(&tree).copied().flatten()));
         }
-        Ok(now)
+        Ok((now, largest))
     }
 
     /// Commits with the files that differ from a tree, that of their first parent.
@@ -218,7 +233,7 @@ impl Server {
         let mut level = vec![(None, before, Some(after))];
         while !level.is_empty() {
             let ids = level.iter().flat_map(|(_, before, after)| [*before, *after]).flatten().collect();
-            let trees = self.trees(at, ids).await?;
+            let trees = self.trees(at, ids, Filter::Trees).await?;
             let mut below = Vec::new();
             for (folder, before, after) in level {
                 let rows =
@@ -278,10 +293,10 @@ impl Places<'_> {
         let next: Vec<CommitId> = unknown.take(self.at_once).copied().collect();
         let tree = |id: &CommitId| self.commits.0.get(id).map(|commit| commit.tree);
         let roots = next.iter().filter_map(tree).collect();
-        let held = server.held_in(id, &roots, self.path).await?;
+        let (held, largest) = server.held_in(id, &roots, self.path).await?;
         let entries: Vec<_> = next.iter().filter_map(|id| Some((*id, *held.get(&tree(id)?)?))).collect();
         self.held.extend(entries);
-        self.at_once = (self.at_once * 2).min(MOST);
+        self.at_once = (self.at_once * 2).min(MOST_BYTES / largest).clamp(1, MOST_TREES);
         Ok(self.held.get(id).copied().flatten())
     }
 }

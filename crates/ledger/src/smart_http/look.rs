@@ -17,8 +17,11 @@ use crate::{
     },
 };
 
-/// How many objects are asked for at once by their ids: as many files at their limit fit into a pack.
-const MOST_WANTS: usize = 64;
+/// How many files are asked for at once by their ids: as many as at their limit fit into a pack.
+const MOST_FILES: usize = 64;
+
+/// How many folders are asked for at once.
+pub(super) const MOST_TREES: usize = 512;
 
 /// How many commits are fetched at first, and next when those are too few; at last all of them.
 pub(super) const DEPTHS: [Option<u32>; 4] = [Some(16), Some(256), Some(4096), None];
@@ -66,7 +69,7 @@ impl Server {
         if !row.mode.is_folder() {
             return Err(LedgerError::WrongKind { path: folder.clone(), kind: Kind::File });
         }
-        let rows = self.trees(at, [row.id].into()).await?.remove(&row.id).unwrap_or_default();
+        let rows = self.trees(at, [row.id].into(), Filter::Blobs).await?.remove(&row.id).unwrap_or_default();
         let path = |row: &Row| {
             let path = format!("{folder}/{}", row.name).parse::<RepoPath>();
             path.map_err(|_| LedgerError::OddName { folder: folder.clone(), name: Said::new(&row.name.to_string()) })
@@ -90,7 +93,7 @@ impl Server {
         let mut level: Vec<(Option<RepoPath>, ObjectId)> = vec![(None, root)];
         let inner: BTreeSet<RepoPath> = paths.iter().flat_map(RepoPath::folders).collect();
         while !level.is_empty() {
-            let trees = self.trees(at, level.iter().map(|(_, id)| *id).collect()).await?;
+            let trees = self.trees(at, level.iter().map(|(_, id)| *id).collect(), Filter::Blobs).await?;
             let known: BTreeSet<Option<RepoPath>> = level.iter().map(|(path, _)| path.clone()).collect();
             for (path, id) in level {
                 folders.0.insert(path, trees.get(&id).cloned().unwrap_or_default());
@@ -107,11 +110,12 @@ impl Server {
         }
     }
 
-    /// Trees that a commit consists of.
+    /// Trees that a commit consists of; what else is fetched with them, `filter` says.
     pub(super) async fn trees(
         &self,
         at: &CommitId,
         ids: BTreeSet<ObjectId>,
+        filter: Filter,
     ) -> Result<HashMap<ObjectId, Vec<Row>>, LedgerError> {
         let parsed = |(id, object): (ObjectId, Object)| {
             if object.kind != objects::Kind::Tree {
@@ -119,7 +123,7 @@ impl Server {
             }
             Ok((id, tree::parse(&object.bytes)?))
         };
-        self.objects(at, ids, Some(Filter::Blobs)).await?.into_iter().map(parsed).collect()
+        self.objects(at, ids, Some(filter)).await?.into_iter().map(parsed).collect()
     }
 
     /// Objects that a commit consists of; all of them, or it is an error.
@@ -136,9 +140,8 @@ impl Server {
             missing.retain(|id| !found.contains_key(id));
         }
         let wanted: Vec<ObjectId> = missing.iter().copied().collect();
-        let batches: Vec<&[ObjectId]> = wanted.chunks(MOST_WANTS).collect();
         let commit = [at.object()];
-        for wants in batches {
+        for wants in wanted.chunks(if filter.is_some() { MOST_TREES } else { MOST_FILES }) {
             let fetched = if self.sends_by_id() {
                 self.fetch(&Fetch { wants, filter, ..Fetch::default() }).await?
             } else {

@@ -54,7 +54,7 @@ impl Server {
     }
 
     async fn ls_refs(&self, prefixes: &[&str], repeat: Repeat) -> Result<Refs, LedgerError> {
-        let answer = self.connection.upload_pack(ls_refs::request(prefixes), true, repeat).await?;
+        let answer = self.connection.refs(ls_refs::request(prefixes), repeat).await?;
         Ok(ls_refs::answer(&answer)?)
     }
 
@@ -77,7 +77,7 @@ impl Server {
     }
 
     async fn fetch_by(&self, ways: Ways, fetch: &Fetch<'_>, repeat: Repeat) -> Result<Vec<Object>, LedgerError> {
-        let answer = self.connection.upload_pack(fetch.request(&ways), ways.v2, repeat).await?;
+        let answer = self.connection.pack(fetch.request(&ways), ways.v2, repeat).await?;
         let pack = fetch::answer(&answer, &ways, fetch.depth.is_some())?;
         drop(answer);
         let objects = pack::read(&pack, &|id| lock(&self.cache).get(id));
