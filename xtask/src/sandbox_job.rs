@@ -8,7 +8,10 @@ use sandbox::{
     image::{self, ImageSpec},
     release::BuildId,
 };
-use tokio::sync::mpsc;
+use tokio::{
+    signal::unix::{SignalKind, signal},
+    sync::mpsc,
+};
 
 use crate::{demo, people};
 
@@ -25,6 +28,7 @@ type Done = Result<(), Box<dyn Error>>;
 pub(crate) fn run() -> Done {
     let binaries = demo::build()?;
     tokio::runtime::Runtime::new()?.block_on(async {
+        let (mut interrupt, mut terminate) = (signal(SignalKind::interrupt())?, signal(SignalKind::terminate())?);
         let forge = Forge::start().await?;
         println!("# In another terminal:\nexport PATH={}:$PATH", binaries.display());
         for (name, value) in forge.env() {
@@ -38,7 +42,8 @@ pub(crate) fn run() -> Done {
         println!("{HELP}");
         tokio::select! {
             ended = listen(&forge) => ended,
-            ended = tokio::signal::ctrl_c() => Ok(ended?),
+            _ = interrupt.recv() => Ok(()),
+            _ = terminate.recv() => Ok(()),
         }
     })
 }
