@@ -9,6 +9,7 @@ use libfuzzer_sys::fuzz_target;
 type Body = fn(&[u8]);
 
 const CRATES: &[(&str, &[(&str, Body)])] = &[
+    ("azure-devops", azure_devops::fuzzing::TARGETS),
     ("guarded-http", guarded_http::fuzzing::TARGETS),
     ("ledger", ledger::fuzzing::TARGETS),
     ("registry-copy", registry_copy::fuzzing::TARGETS),

@@ -21,6 +21,8 @@ mod api;
 mod commits;
 mod documents;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod items;
 mod places;
 mod pull_requests;
@@ -38,8 +40,6 @@ use release::CommitId;
 
 pub use self::error::GitError;
 use self::{api::Api, places::Places};
-#[cfg(any(test, fuzzing))]
-pub(crate) use server_error::ServerError;
 
 /// A repository of Azure Repos. Calls may run at once; nothing is sent before the first one.
 ///

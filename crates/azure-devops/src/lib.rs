@@ -17,6 +17,9 @@ use release::BuildId;
 
 pub mod document;
 mod error;
+#[cfg(any(test, fuzzing))]
+#[doc(hidden)]
+pub mod fuzzing;
 pub mod git;
 pub mod http;
 pub mod memory;

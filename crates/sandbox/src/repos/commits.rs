@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    reply::{Error, Reply},
+    reply::{Error, Reply, put},
     store::{Commit, Person},
 };
 use crate::query::Query;
@@ -59,9 +59,9 @@ impl Shared {
             let short: String = commit.message.chars().take(SHORT).collect();
             let mut listed = summary(&commit);
             if short.len() < commit.message.len() {
-                listed["commentTruncated"] = true.into();
+                put(&mut listed, "commentTruncated", true);
             }
-            listed["comment"] = short.into();
+            put(&mut listed, "comment", short);
             value.push(listed);
         }
         Ok(Reply::list(value))
@@ -72,10 +72,10 @@ impl Shared {
         let top = query.get("changeCount").map_or(Some(0), |count| count.parse().ok());
         let Some(top) = top else { return Ok(Error::Argument("changeCount").into()) };
         let mut document = summary(&commit);
-        document["comment"] = commit.message.clone().into();
-        document["treeId"] = commit.tree.clone().into();
-        document["parents"] = commit.parents.clone().into();
-        document["changes"] = self.page_of(&commit, 0, top).await?.into();
+        put(&mut document, "comment", commit.message.clone());
+        put(&mut document, "treeId", commit.tree.clone());
+        put(&mut document, "parents", commit.parents.clone());
+        put(&mut document, "changes", self.page_of(&commit, 0, top).await?);
         Ok(Reply::ok(document))
     }
 

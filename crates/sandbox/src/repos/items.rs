@@ -4,7 +4,7 @@ use serde_json::{Value, json};
 
 use super::{
     Shared,
-    reply::{Error, Reply},
+    reply::{Error, Reply, put},
     store::{Row, is_id},
 };
 use crate::query::Query;
@@ -35,7 +35,7 @@ impl Shared {
             if row.kind == "blob" && query.get("includeContent").as_deref() == Some("true") {
                 let bytes = self.store.blob(&row.id).await?.unwrap_or_default();
                 let text = String::from_utf8_lossy(&bytes);
-                document["content"] = text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text).into();
+                put(&mut document, "content", text.strip_prefix(BYTE_ORDER_MARK).unwrap_or(&text));
             }
             return Ok(Reply::ok(document));
         }
@@ -65,10 +65,10 @@ fn item(commit: &str, row: &Row) -> Value {
         "path": format!("/{}", row.path),
     });
     if row.kind == "tree" {
-        item["isFolder"] = true.into();
+        put(&mut item, "isFolder", true);
     }
     if row.mode == "120000" {
-        item["isSymLink"] = true.into();
+        put(&mut item, "isSymLink", true);
     }
     item
 }

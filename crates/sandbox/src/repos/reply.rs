@@ -103,3 +103,10 @@ impl From<Error> for Reply {
         Self::Document(StatusCode::from_u16(status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR), document, None)
     }
 }
+
+/// Adds a field to an object.
+pub(super) fn put(object: &mut Value, name: &str, value: impl Into<Value>) {
+    if let Value::Object(fields) = object {
+        fields.insert(name.to_owned(), value.into());
+    }
+}
