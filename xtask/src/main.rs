@@ -10,12 +10,13 @@ mod demo;
 mod deny;
 mod fuzz;
 mod live_ecr;
-mod moto;
 mod people;
+mod python;
 mod sandbox_job;
 mod table;
 mod test;
 mod tidy;
+mod yaml_test_suite;
 
 use std::error::Error;
 use std::iter;

@@ -10,7 +10,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::path::Path;
 
 use crate::command::{cargo, is_on_path, program, run as run_command, run_watched, stdout};
-use crate::moto;
+use crate::{python, yaml_test_suite};
 
 /// Debian's packages that the tests run, each with its program; python3-venv, which has none, comes besides.
 const PACKAGES: [(&str, &str); 6] = [
@@ -21,6 +21,9 @@ const PACKAGES: [(&str, &str); 6] = [
     ("openssh-server", "sshd"),
     ("gnupg", "gpg"),
 ];
+
+/// The AWS server that the tests of `aws` ask, in the version that they were written against.
+const MOTO: &str = "moto[server]==5.2.5";
 
 /// The oldest git that the Ledger is tested with.
 const GIT: (u32, u32) = (2, 39);
@@ -50,7 +53,8 @@ enum LackError {
 pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
     require_git()?;
     require_packages()?;
-    moto::require()?;
+    python::require("moto", MOTO)?;
+    yaml_test_suite::require()?;
     run_command(cargo().args(["build", "--package", "bins"]))?;
 
     let mut totals = Totals::default();
@@ -126,7 +130,7 @@ fn require_packages() -> Result<(), Box<dyn Error>> {
 
 fn missing_packages() -> Vec<&'static str> {
     let lacking = PACKAGES.into_iter().filter(|(_, program)| !is_on_path(program, &path()));
-    lacking.map(|(package, _)| package).chain(moto::lacks_venv().then_some("python3-venv")).collect()
+    lacking.map(|(package, _)| package).chain(python::lacks_venv().then_some("python3-venv")).collect()
 }
 
 fn path() -> OsString {
