@@ -2,10 +2,14 @@
 
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
+mod documented;
 mod generated;
 mod manifests;
 mod properties;
 mod refusals;
+mod scalars;
+mod suite;
+mod tally;
 
 use ledger::{Document, EditError, KeyPath, Scalar, get_scalar, position, set_scalar};
 use serde::Deserialize as _;

@@ -7,7 +7,7 @@ use serde_yaml::Value;
 use super::{
     documents,
     generated::{Manifest, Place, manifest},
-    manifests::at,
+    scalars::at,
 };
 
 proptest! {
