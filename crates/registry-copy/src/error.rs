@@ -94,6 +94,16 @@ pub enum RegistryError {
         /// The registry and repository.
         at: String,
     },
+    /// With one more referrer the list of them would be longer than is read: it was not written.
+    #[error(
+        "{repository}: the list of what refers to {subject} is full (1,000 entries or 4 MiB): delete referrers that are no longer needed, take them off it, and try again"
+    )]
+    ReferrersFull {
+        /// The repository.
+        repository: Repository,
+        /// What they refer to.
+        subject: Digest,
+    },
     /// The bytes that were to be stored ended with an error of their source.
     #[error("the bytes to be stored broke off")]
     BrokenOff,

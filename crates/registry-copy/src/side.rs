@@ -77,11 +77,19 @@ impl<'a> Side<'a> {
         }
     }
 
-    /// Whether a manifest is listed among the referrers of its subject, where it has one.
+    /// Whether a manifest is listed among the referrers of its subject, where it has one. One that is not and could not
+    /// be is an error.
     pub(crate) async fn lists(&self, referrer: &Manifest) -> Result<bool, CopyError> {
         let Some(subject) = referrer.subject() else { return Ok(true) };
         let listed = self.referrers(subject.digest).await?;
-        Ok(listed.iter().any(|listed| listed.digest == referrer.digest()))
+        if listed.iter().any(|listed| listed.digest == referrer.digest()) {
+            return Ok(true);
+        }
+        if listed.len() < Manifest::MAX_DESCRIPTORS {
+            return Ok(false);
+        }
+        let repository = self.repository.clone();
+        Err((self.blame)(RegistryError::ReferrersFull { repository, subject: subject.digest }))
     }
 
     async fn call<T, F, Call>(&self, mut call: F) -> Result<T, CopyError>

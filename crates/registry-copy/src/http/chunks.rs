@@ -47,6 +47,8 @@ impl HttpRegistry {
         session: &mut String,
         size: u64,
     ) -> Result<(), RegistryError> {
+        // One byte more than a blob has shows that there are too many.
+        let size = size.min(blob.size.saturating_add(1));
         let size = usize::try_from(size).ok().filter(|_| size <= LARGEST);
         let size =
             size.ok_or_else(|| self.protocol(repository, "it takes blobs only in chunks of more than 64 MiB"))?;

@@ -9,12 +9,12 @@ use super::{
     paths::{self, Reference},
     wire::{few::Few, link, refusals},
 };
-use crate::{Descriptor, RegistryError};
+use crate::{Descriptor, Manifest, RegistryError};
 
 /// The most bytes of one page.
 pub(super) const PAGE: usize = 8 << 20;
-/// The most referrers of one manifest.
-pub(super) const MOST: usize = 1_000;
+/// The most referrers of one manifest: what lists them is a manifest too.
+pub(super) const MOST: usize = Manifest::MAX_DESCRIPTORS;
 /// The most pages that they come on.
 const MOST_PAGES: usize = 100;
 

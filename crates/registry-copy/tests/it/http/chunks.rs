@@ -1,12 +1,16 @@
 //! Blobs that are sent in chunks.
 
-use std::sync::{
-    Arc, Mutex,
-    atomic::{AtomicUsize, Ordering},
+use std::{
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
 };
 
 use proptest::prelude::*;
 use registry_copy::{Chunks, Descriptor, Registry, RegistryError};
+use tokio::sync::Barrier;
 
 use super::{
     registry,
@@ -226,16 +230,58 @@ async fn long_chunks_are_kept_one_after_another() {
 }
 
 #[tokio::test]
-async fn a_registry_that_takes_only_chunks_that_no_memory_holds_is_refused() {
-    let session = Session { refuses_whole: Some("413 no"), least: Some("67108865"), ..Session::default() };
-    let world = World::new(session).await;
+async fn short_blobs_are_sent_at_once_however_long_chunks_have_to_be() {
+    let server = Server::start(|_, request| {
+        let is_whole = request.starts_with("PUT") && !request.ends_with("\r\n\r\n");
+        match request.split(' ').next() {
+            Some("POST") => {
+                reply("202 Accepted", &[("Location", "/session"), ("OCI-Chunk-Min-Length", "33554432")], b"")
+            }
+            Some("PATCH") => reply("202 Accepted", &[], b""),
+            _ if is_whole => reply("413 Payload Too Large", &[], b""),
+            _ => reply("201 Created", &[], b""),
+        }
+    })
+    .await;
+    let registry = registry(&server);
+    let (descriptor, chunks) = blob(b"first");
+    registry.put_blob(&repository(), &descriptor, chunks).await.unwrap_err();
+    let all_read = Arc::new(Barrier::new(3));
+    let puts = (0..3_u8).map(|n| {
+        let content = vec![b'a' + n; 1024];
+        let (descriptor, all_read) = (describe(LAYER, &content), Arc::clone(&all_read));
+        let bytes = futures_util::stream::once(async move {
+            all_read.wait().await;
+            Ok(content.into())
+        });
+        let registry = &registry;
+        async move { registry.put_blob(&repository(), &descriptor, Box::pin(bytes)).await }
+    });
+    let puts = futures_util::future::try_join_all(puts);
+    tokio::time::timeout(Duration::from_secs(20), puts).await.expect("one waits for another").unwrap();
+}
+
+#[tokio::test]
+async fn chunks_that_no_memory_holds_are_not_sent() {
+    let long = Descriptor { size: (64 << 20) + 2, ..describe(LAYER, b"content") };
+    let broken = || -> Chunks { Box::pin(futures_util::stream::iter([Err(RegistryError::BrokenOff)])) };
+    let least = Some("67108865");
+    let world = World::new(Session { least, ..Session::default() }).await;
+    let error = registry(&world.server).put_blob(&repository(), &long, broken()).await.unwrap_err();
+    assert!(matches!(error, RegistryError::BrokenOff), "it goes whole: {error}");
+    assert!(world.patches().is_empty());
+
+    let world = World::new(Session { least, refuses_whole: Some("413 no"), ..Session::default() }).await;
     let registry = registry(&world.server);
     let (descriptor, chunks) = blob(b"content");
     registry.put_blob(&repository(), &descriptor, chunks).await.unwrap_err();
-    let (_, chunks) = blob(b"content");
-    let error = registry.put_blob(&repository(), &descriptor, chunks).await.unwrap_err();
+    let error = registry.put_blob(&repository(), &long, broken()).await.unwrap_err();
     assert!(matches!(error, RegistryError::Protocol { .. }) && error.to_string().contains("64 MiB"), "{error}");
     assert_eq!(world.methods(), "POST PUT DELETE POST DELETE");
+    // One that is shorter than such a chunk is the last.
+    let (descriptor, chunks) = blob(b"content");
+    registry.put_blob(&repository(), &descriptor, chunks).await.unwrap();
+    assert_eq!(world.stored().unwrap(), b"content");
 }
 
 /// Puts ten bytes into a registry that takes chunks only and does this with them.
