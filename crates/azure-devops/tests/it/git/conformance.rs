@@ -1,6 +1,11 @@
 //! The contracts of `ledger`'s traits.
 
-use ledger::{Remote as _, conformance};
+use std::time::Duration;
+
+use guarded_http::{Credentials, Limits};
+use ledger::{Authorship, LedgerError, Push, Remote, Unanswered, conformance, smart_http};
+use sandbox::{GitOptions, GitServer};
+use tokio::time::Instant;
 
 use super::{Ledger, draft, main, path};
 
@@ -54,7 +59,7 @@ async fn every_byte_of_a_file_is_read() {
     let mut draft = draft(1, "odd/none", "");
     draft.files = files.iter().map(|(name, bytes)| (path(&format!("odd/{name}")), bytes.to_vec().into())).collect();
     let pushed = client.push(&main(), &head, &draft).await.unwrap();
-    let ledger::Push::Accepted(commit) = pushed else { panic!("{pushed:?}") };
+    let Push::Accepted(commit) = pushed else { panic!("{pushed:?}") };
     let paths: Vec<_> = draft.files.iter().map(|(path, _)| path.clone()).collect();
     let found = client.read(&commit, &paths).await.unwrap();
     for (found, (path, bytes)) in found.iter().zip(&draft.files) {
@@ -88,7 +93,7 @@ async fn a_push_is_found_behind_others_and_under_a_long_message() {
     let expected = client.head(&main()).await.unwrap();
     let mut long = draft(7, "long", "x");
     long.message = format!("{}\n\n{}", "a title ".repeat(60), long.message);
-    let ledger::Push::Accepted(commit) = client.push(&main(), &expected, &long).await.unwrap() else { panic!() };
+    let Push::Accepted(commit) = client.push(&main(), &expected, &long).await.unwrap() else { panic!() };
     let mut stream = Vec::new();
     for n in 0..150 {
         let from = if n == 0 { format!("from {commit}\n") } else { String::new() };
@@ -101,9 +106,52 @@ async fn a_push_is_found_behind_others_and_under_a_long_message() {
         );
     }
     ledger.git_with(&["fast-import", "--quiet"], &stream).await;
-    let push = ledger::Unanswered { expected, run: long.run, commits: vec![] };
+    let push = Unanswered { expected, run: long.run, commits: vec![] };
     assert_eq!(client.landed(&main(), &push).await.unwrap(), Some(commit));
     let history = client.history(&main(), &path("n"), 120).await.unwrap();
     assert_eq!(history.len(), 120);
     assert!(history.windows(2).all(|pair| pair[0].parents == [pair[1].id]));
+}
+
+#[tokio::test]
+async fn what_is_written_one_way_is_read_the_other() {
+    let ledger = Ledger::start(1).await;
+    let git = GitServer::start(ledger.directory.path(), GitOptions::default()).await.unwrap();
+    let patience = Duration::from_secs(60);
+    let limits = Limits { connect: patience, stall: patience, deadline: Instant::now() + patience };
+    let (authorship, credentials) = (Authorship::default(), Credentials::Anonymous);
+    let url = format!("{}/ledger.git", git.url()).parse().unwrap();
+    let by_git = smart_http::Server::new(&url, smart_http::Settings { authorship, credentials, limits }).unwrap();
+    let by_rest = ledger.client();
+
+    let ways: [(&dyn Remote, &dyn Remote); 2] = [(&by_git, &by_rest), (&by_rest, &by_git)];
+    for (which, (writer, reader)) in (1..).zip(ways) {
+        let expected = writer.head(&main()).await.unwrap();
+        let draft = draft(which, &format!("written/{which}"), "x");
+        let Push::Accepted(commit) = writer.push(&main(), &expected, &draft).await.unwrap() else { panic!("{which}") };
+        assert_eq!(reader.head(&main()).await.unwrap(), commit);
+        let paths = [draft.files[0].0.clone(), path("written"), path("README.md")];
+        assert_eq!(reader.read(&commit, &paths).await.unwrap(), writer.read(&commit, &paths).await.unwrap());
+        let (read, wrote) = (reader.commit(&commit).await.unwrap(), writer.commit(&commit).await.unwrap());
+        assert_eq!((&read, read.run), (&wrote, Some(draft.run)));
+        assert_eq!(reader.list(&commit, &path("written")).await.unwrap().len(), usize::try_from(which).unwrap());
+        let push = Unanswered { expected, run: draft.run, commits: vec![] };
+        assert_eq!(reader.landed(&main(), &push).await.unwrap(), Some(commit));
+    }
+}
+
+#[tokio::test]
+async fn a_branch_that_is_not_there_is_no_branch_whatever_is_asked() {
+    let ledger = Ledger::start(1).await;
+    let client = ledger.client();
+    let (head, absent) = (client.head(&main()).await.unwrap(), "absent".parse().unwrap());
+    let push = Unanswered { expected: head, run: super::run(1), commits: vec![] };
+    for error in [
+        client.head(&absent).await.unwrap_err(),
+        client.history(&absent, &path("README.md"), 9).await.unwrap_err(),
+        client.landed(&absent, &push).await.unwrap_err(),
+        client.push(&absent, &head, &draft(1, "x", "x")).await.unwrap_err(),
+    ] {
+        assert!(matches!(error, LedgerError::NoBranch { .. }), "{error:?}");
+    }
 }
