@@ -9,6 +9,7 @@
 
 mod conformance;
 mod contention;
+mod history;
 mod hosted;
 mod requests;
 mod turns;

@@ -108,7 +108,7 @@ pub(super) fn was_sent(error: &LedgerError) -> bool {
 
 /// An answer's body, where it is of the kind that Git's servers send.
 fn answer(response: guarded_http::Response, kind: &str) -> Result<Bytes, LedgerError> {
-    if response.status() != StatusCode::OK {
+    if !response.status().is_success() {
         return Err(failed(response.into_error()));
     }
     match response.header(&header::CONTENT_TYPE) {

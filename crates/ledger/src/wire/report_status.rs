@@ -54,7 +54,10 @@ pub(crate) fn answer(answer: &[u8]) -> Result<Report, WireError> {
 fn report(report: &[u8], progress: &[u8]) -> Result<Report, WireError> {
     let mut lines = Lines::new(report);
     let mut words = String::new();
-    let unpacked = lines.text()?.and_then(|line| line.strip_prefix(b"unpack ")).ok_or(MALFORMED)? == b"ok";
+    let unpacked = lines.text()?.and_then(|line| line.strip_prefix(b"unpack ")).ok_or(MALFORMED)?;
+    if unpacked != b"ok" {
+        words = format!("{} ", String::from_utf8_lossy(unpacked));
+    }
     let mut refs = BTreeMap::new();
     let mut last = None;
     while let Some(line) = lines.text()? {
@@ -85,7 +88,7 @@ fn report(report: &[u8], progress: &[u8]) -> Result<Report, WireError> {
         }
     }
     words.push_str(&String::from_utf8_lossy(progress));
-    Ok(Report { unpacked, refs, words })
+    Ok(Report { unpacked: unpacked == b"ok", refs, words })
 }
 
 #[cfg(test)]

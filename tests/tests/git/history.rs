@@ -1,0 +1,98 @@
+//! History over the wire, compared with what git says of it.
+
+use std::fmt::Write as _;
+
+use ledger::{Branch, Remote, RepoPath, Unanswered};
+use release::{CommitId, RunId};
+use sandbox::GitOptions;
+
+use crate::hosted::Hosted;
+
+const PATHS: [&str; 4] = ["a/one.yaml", "a/two.yaml", "b/c/three.yaml", "b"];
+const COMMITS: u64 = 400;
+
+/// A stream for git-fast-import: commits with one file set, set back or removed in each, of which some are merges.
+fn branched(seed: u64) -> String {
+    let mut state = seed;
+    let mut below = |limit: u64| {
+        // Knuth's generator, whose upper bits are good enough.
+        state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+        (state >> 33) % limit
+    };
+    let mut stream = String::new();
+    for number in 1..=COMMITS {
+        let branch = if number == COMMITS { "refs/heads/main" } else { "refs/heads/work" };
+        let time = 1_800_000_000 + number * 10;
+        write!(stream, "commit {branch}\nmark :{number}\ncommitter A <a@b> {time} +0000\ndata 2\nx\n").unwrap();
+        if number == 1 {
+            stream += "deleteall\n";
+        } else {
+            // Mostly on the one before, so that the way back is long.
+            let back = if below(4) == 0 { below((number - 1).min(6)) + 1 } else { 1 };
+            writeln!(stream, "from :{}", number - back).unwrap();
+            let other = below((number - 1).min(9)) + 1;
+            if below(4) == 0 && other != back {
+                writeln!(stream, "merge :{}", number - other).unwrap();
+            }
+        }
+        let path = PATHS[below(3) as usize];
+        match below(12) {
+            0 => writeln!(stream, "D {path}").unwrap(),
+            value => write!(stream, "M 100644 inline {path}\ndata 2\n{value:02}\n").unwrap(),
+        }
+        if below(5) == 0 {
+            write!(stream, "M 100755 inline é\ndata 2\n{:02}\n", below(9)).unwrap();
+        }
+        stream.push('\n');
+    }
+    stream
+}
+
+fn ids(text: &str) -> Vec<CommitId> {
+    text.lines().map(|id| id.parse().unwrap()).collect()
+}
+
+async fn agrees(options: GitOptions, seed: u64) {
+    let hosted = Hosted::with(options).await;
+    hosted.git(&["update-ref", "-d", "refs/heads/main"]);
+    hosted.stream(branched(seed).as_bytes());
+    hosted.git(&["update-ref", "-d", "refs/heads/work"]);
+    let main: Branch = "main".parse().unwrap();
+    for (path, limit) in [(PATHS[0], 1), (PATHS[1], 40), (PATHS[2], 1000), (PATHS[3], 1000), ("no/where", 3)] {
+        let count = limit.to_string();
+        let expected = ids(&hosted.git(&["rev-list", "-n", &count, "main", "--", path]));
+        let client = hosted.client();
+        let found = client.history(&main, &path.parse().unwrap(), limit).await.unwrap();
+        let found_ids: Vec<CommitId> = found.iter().map(|meta| meta.id).collect();
+        assert_eq!(found_ids, expected, "{path}, seed {seed}");
+        for meta in found.iter().take(3) {
+            let (id, parent) = (meta.id.to_string(), meta.parents.first().map(CommitId::to_string));
+            let mut diff = vec!["diff-tree", "-r", "--name-only", "--no-renames", "--no-commit-id", "--root"];
+            diff.extend(parent.as_deref());
+            diff.push(&id);
+            let changed: Vec<RepoPath> = hosted.git(&diff).lines().filter_map(|path| path.parse().ok()).collect();
+            assert!(meta.changed.iter().eq(&changed), "{:?} {changed:?}", meta.changed);
+        }
+    }
+    // The oldest commit is far below what is fetched at first.
+    let all = ids(&hosted.git(&["rev-list", "main"]));
+    let (first, second) = (all[all.len() - 1], all[all.len() - 2]);
+    let of = |expected, commit| Unanswered { expected, run: RunId::new(1, 1), commits: vec![commit] };
+    let client = hosted.client();
+    assert_eq!(client.landed(&main, &of(first, second)).await.unwrap(), Some(second));
+    assert_eq!(client.landed(&main, &of(all[0], second)).await.unwrap(), None);
+    assert_eq!(client.landed(&main, &of(second, first)).await.unwrap(), None);
+    assert_eq!(client.commit(&first).await.unwrap().parents, []);
+}
+
+#[tokio::test]
+async fn history_is_what_git_says_it_is() {
+    for seed in [1, 2] {
+        agrees(GitOptions::default(), seed).await;
+    }
+}
+
+#[tokio::test]
+async fn so_it_is_in_the_first_protocol() {
+    agrees(GitOptions { without_v2: true, ..GitOptions::default() }, 3).await;
+}
