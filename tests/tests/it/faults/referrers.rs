@@ -41,7 +41,7 @@ cases! {
 
 told! {
     lists_are_kept_where_there_is_no_api: Row::new(20, "the destination has no referrers API (404)", Copied);
-    lists_are_kept_by_two: Row::new(20, "two copiers add to one fallback tag at once", Copied);
+    lists_are_kept_by_two: Row::new(20, "two copiers add to one fallback tag at once, neither held up between reading and writing it", Copied);
 }
 
 #[tokio::test]
