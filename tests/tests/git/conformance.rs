@@ -4,7 +4,7 @@ use guarded_http::Credentials;
 use ledger::{Branch, LedgerError, Remote, conformance};
 use sandbox::GitOptions;
 
-use crate::hosted::Hosted;
+use crate::hosted::{Hosted, client_at};
 
 async fn conforms(hosted: &Hosted, credentials: Credentials) {
     let (main, client): (Branch, _) = ("main".parse().unwrap(), hosted.client_as(credentials));
@@ -45,6 +45,16 @@ async fn the_first_protocol_and_no_filter() {
 async fn the_first_protocol_and_no_object_by_its_id() {
     let hosted = Hosted::with(without_v2()).await.configured("uploadpack.allowAnySHA1InWant", "false");
     conforms(&hosted, Credentials::Anonymous).await;
+}
+
+#[tokio::test]
+async fn a_repository_with_other_ids_is_told_at_once() {
+    let hosted = Hosted::new().await;
+    hosted.git(&["init", "--quiet", "--bare", "--object-format=sha256", "--template=", "../other.git"]);
+    let client = client_at(&format!("{}/other.git", hosted.server.url()), Credentials::Anonymous);
+    let head = client.head(&"main".parse().unwrap()).await;
+    assert!(matches!(head, Err(LedgerError::Wire { .. })), "{head:?}");
+    assert!(client.requests() <= 3);
 }
 
 #[tokio::test]

@@ -44,6 +44,10 @@ impl Ways {
     };
 
     fn of_v2(capabilities: &Capabilities) -> Result<Self, WireError> {
+        let format = capabilities.capability("object-format");
+        if format.is_some_and(|format| format.value() != Some("sha1".into())) {
+            return Err(WireError::Malformed { expected: "that of a repository with SHA-1 ids" });
+        }
         let fetch = capabilities.capability("fetch").ok_or(MALFORMED)?;
         let offers = |feature: &str| fetch.supports(feature).unwrap_or_default();
         // gitprotocol-v2(5): wants are not limited to what is advertised.
@@ -150,6 +154,8 @@ mod tests {
         assert!(!of("fetch=shallow").unwrap().0.filter);
         assert!(!of("fetch").unwrap().0.shallow);
         assert_eq!(of("server-option\n"), Err(MALFORMED));
+        let other = answer(&lines(&["version 2", "fetch", "object-format=sha256"]));
+        assert!(matches!(other, Err(WireError::Malformed { .. })), "{other:?}");
     }
 
     #[test]
