@@ -7,6 +7,7 @@ mod bare;
 mod conformance;
 mod contention;
 mod credential_helper;
+mod diff;
 mod git_program;
 mod interleavings;
 mod properties;

@@ -3,7 +3,7 @@
 #![expect(clippy::unwrap_used, clippy::indexing_slicing, clippy::panic, reason = "a test fails by panicking")]
 
 mod documented;
-mod generated;
+pub(crate) mod generated;
 mod manifests;
 mod properties;
 mod refusals;

@@ -9,21 +9,21 @@ use serde_yaml::{Mapping, Value};
 
 /// A file, what it means, and its scalars.
 #[derive(Debug, Clone, Default)]
-pub(super) struct Manifest {
-    pub(super) text: String,
-    pub(super) documents: Vec<Value>,
-    pub(super) places: Vec<Place>,
+pub(crate) struct Manifest {
+    pub(crate) text: String,
+    pub(crate) documents: Vec<Value>,
+    pub(crate) places: Vec<Place>,
 }
 
 #[derive(Debug, Clone)]
-pub(super) struct Place {
-    pub(super) document: usize,
-    pub(super) key: String,
+pub(crate) struct Place {
+    pub(crate) document: usize,
+    pub(crate) key: String,
     /// The position of each entry or item on the way down.
-    pub(super) route: Vec<usize>,
+    pub(crate) route: Vec<usize>,
     /// The bytes of its value, quotes included; none, behind the colon, for a value that is not written.
-    pub(super) span: Range<usize>,
-    pub(super) scalar: Scalar,
+    pub(crate) span: Range<usize>,
+    pub(crate) scalar: Scalar,
 }
 
 #[derive(Debug, Clone)]
@@ -52,7 +52,7 @@ enum Quotes {
     Double,
 }
 
-pub(super) fn manifest() -> impl Strategy<Value = Manifest> {
+pub(crate) fn manifest() -> impl Strategy<Value = Manifest> {
     let layout = (any::<bool>(), select(vec!["", "---\n", "# head\n--- # start\n"]), any::<bool>(), any::<bool>());
     let manifest =
         (vec(entries(node()), 1..4), layout).prop_map(|(documents, (bom, head, carriage_returns, final_newline))| {
