@@ -82,9 +82,7 @@ impl Signer {
         let signature = String::from_utf8(output.stdout).ok().filter(|text| is_armour(text));
         signature.ok_or_else(|| refused(SignerError::NoSignature { program: program() }))
     }
-}
 
-impl Signer {
     /// A file with the public key, where the configuration has not its path but the key itself.
     fn literal_key(&self) -> Result<Option<NamedTempFile>, LedgerError> {
         let Some(key) = literal(&self.key).filter(|_| self.format == Format::Ssh) else { return Ok(None) };

@@ -13,7 +13,7 @@ fn user(configuration: &str) -> Script {
 }
 
 async fn ask(git: &Path, url: &str) -> Result<Option<Credentials>, LedgerError> {
-    credentials_of_git(&url.parse::<LedgerUrl>().unwrap(), git, Duration::from_secs(2)).await
+    credentials_of_git(&url.parse::<LedgerUrl>().unwrap(), git, Duration::from_secs(60)).await
 }
 
 fn header(credentials: Option<Credentials>) -> Option<String> {
@@ -64,9 +64,10 @@ async fn where_no_helper_answers_there_are_none_and_nobody_is_asked() {
 
 #[tokio::test]
 async fn a_helper_that_hangs_is_ended_in_time() {
-    let hangs = Script::new("sleep 60 & wait");
+    let hangs = Script::new("sleep 600 & wait");
     let git = user(&format!("[credential]\n\thelper = {}\n", hangs.program().display()));
-    let late = ask(&git.program(), "https://git.example/x").await;
+    let url = "https://git.example/x".parse().unwrap();
+    let late = credentials_of_git(&url, &git.program(), Duration::from_secs(1)).await;
     assert!(matches!(late, Err(LedgerError::TimedOut { .. })), "{late:?}");
     let none = ask(Path::new("/nowhere/git"), "https://git.example/x").await;
     assert!(matches!(none, Err(LedgerError::Io { .. })), "{none:?}");

@@ -31,7 +31,7 @@ impl Running {
     fn start(command: impl Fn(u16) -> Command) -> Self {
         let port = TcpListener::bind((Ipv4Addr::LOCALHOST, 0)).unwrap().local_addr().unwrap().port();
         let mut child = command(port).stdin(Stdio::null()).stdout(Stdio::null()).spawn().unwrap();
-        let late = Instant::now() + Duration::from_secs(20);
+        let late = Instant::now() + Duration::from_secs(60);
         while TcpStream::connect((Ipv4Addr::LOCALHOST, port)).is_err() {
             assert!(child.try_wait().unwrap().is_none(), "the server ended at once");
             assert!(Instant::now() < late, "nothing listens on port {port}");
@@ -68,7 +68,7 @@ impl Sshd {
         let path = std::env::var("PATH").unwrap();
         let mut server = format!("HostKey {}\nAuthorizedKeysFile {user}\n", file("host").display());
         server += "PidFile none\nStrictModes no\nUsePAM no\nPasswordAuthentication no\nMaxStartups 100\n";
-        server += &format!("KbdInteractiveAuthentication no\nPermitRootLogin yes\nSetEnv PATH={path}\n");
+        server += &format!("KbdInteractiveAuthentication no\nPermitRootLogin yes\nSetEnv PATH=\"{path}\"\n");
         fs::write(file("sshd_config"), server).unwrap();
         // Root's sshd wants this folder, which Debian makes when the service starts.
         let _ = fs::create_dir("/run/sshd");

@@ -19,6 +19,9 @@ use crate::{
     support::{draft, main},
 };
 
+/// Longer than any signature takes.
+const PATIENCE: Duration = Duration::from_secs(60);
+
 /// A user's own git: a program, and the configuration that it reads.
 struct User {
     folder: TempDir,
@@ -65,7 +68,10 @@ impl User {
 
     /// Pushes a commit that this user signs.
     async fn push(&self, server: &Server) -> Result<Push, LedgerError> {
-        let signer = self.signer(Duration::from_secs(2)).await.unwrap();
+        self.push_by(self.signer(PATIENCE).await.unwrap(), server).await
+    }
+
+    async fn push_by(&self, signer: Signer, server: &Server) -> Result<Push, LedgerError> {
         let author = Identity::new("J\u{f6}rg Forge", "joerg@acme.example").unwrap();
         let authorship = Authorship { author, signer: Some(signer), ..Authorship::default() };
         let client = Program::new(server.url(), Settings { authorship, ..Settings::default() });
@@ -193,7 +199,6 @@ async fn a_signer_that_fails_hangs_or_prints_no_signature_pushes_nothing() {
     };
     let failed = refused("echo 'no \\033[31mcard' >&2; exit 3").await;
     assert!(matches!(failed, SignerError::Failed { .. }) && failed.to_string().contains("no"), "{failed}");
-    assert!(matches!(refused("sleep 60 & wait").await, SignerError::TimedOut { .. }));
     let armour = "-----BEGIN SSH SIGNATURE-----\\nx\\n-----END SSH SIGNATURE-----\\n";
     for odd in ["exit 0", "echo hello", &format!("printf -- 'x{armour}'"), &format!("printf -- '{armour}\\001'")] {
         let odd = refused(odd).await;
@@ -202,6 +207,10 @@ async fn a_signer_that_fails_hangs_or_prints_no_signature_pushes_nothing() {
     // Within the armour, where a line of the commit's own could begin.
     let odd = refused(&format!("printf -- '{}'", armour.replace('x', "x\\rparent x"))).await;
     assert!(matches!(odd, SignerError::NoSignature { .. }), "{odd:?}");
+    user.program("gpg.ssh.program", "sleep 600 & wait");
+    let hurried = user.signer(Duration::from_secs(5)).await.unwrap();
+    let late = user.push_by(hurried, &server).await;
+    assert!(matches!(late, Err(LedgerError::Signer { source: SignerError::TimedOut { .. } })), "{late:?}");
     user.configure("gpg.ssh.program", "/nowhere/ssh-keygen");
     assert!(matches!(user.push(&server).await, Err(LedgerError::Signer { source: SignerError::Program { .. } })));
     assert_eq!(server.git(&["rev-parse", "main"]), head);
@@ -210,7 +219,7 @@ async fn a_signer_that_fails_hangs_or_prints_no_signature_pushes_nothing() {
 #[tokio::test]
 async fn a_configuration_without_a_key_or_with_an_odd_format_is_told_as_such() {
     let user = User::new();
-    let signer = async || user.signer(Duration::from_secs(9)).await;
+    let signer = async || user.signer(PATIENCE).await;
     assert!(matches!(signer().await, Err(LedgerError::Signer { source: SignerError::NoKey })));
     user.configure("user.signingKey", "");
     assert!(matches!(signer().await, Err(LedgerError::Signer { source: SignerError::NoKey })));
@@ -220,4 +229,34 @@ async fn a_configuration_without_a_key_or_with_an_odd_format_is_told_as_such() {
     assert!(matches!(signer().await, Err(LedgerError::Signer { source: SignerError::Format { .. } })));
     fs::write(user.file("gitconfig"), "[broken").unwrap();
     assert!(matches!(signer().await, Err(LedgerError::Signer { source: SignerError::Failed { .. } })));
+}
+
+#[tokio::test]
+async fn each_format_has_its_program_which_is_called_as_git_calls_it() {
+    let armour = "-----BEGIN SIGNED MESSAGE-----\nx\n-----END SIGNED MESSAGE-----\n";
+    for (format, setting, arguments) in [
+        (None, "gpg.program", "--status-fd=2 -bsau ~key"),
+        (Some("openpgp"), "gpg.openpgp.program", "--status-fd=2 -bsau ~key"),
+        (Some("x509"), "gpg.x509.program", "--status-fd=2 -bsau ~key"),
+        (Some("ssh"), "gpg.ssh.program", "-Y sign -n git -f HOME/key"),
+    ] {
+        let user = User::new();
+        for other in ["gpg.program", "gpg.openpgp.program", "gpg.x509.program", "gpg.ssh.program"] {
+            // The general setting is OpenPGP's too, and gives way to the special one.
+            if other != "gpg.openpgp.program" || format.is_some() {
+                user.program(other, "exit 9");
+            }
+        }
+        if let Some(format) = format {
+            user.configure("gpg.format", format);
+        }
+        user.configure("user.signingKey", if format == Some("ssh") { "~/key" } else { "~key" });
+        let log = user.file("log").display().to_string();
+        user.program(setting, &format!("echo \"$*\" >'{log}'; cat >>'{log}'; printf -- '{armour}'"));
+        let signature = user.signer(PATIENCE).await.unwrap().sign(b"payload").await.unwrap();
+        assert_eq!(signature, armour, "{setting}");
+        let home = std::env::var("HOME").unwrap();
+        let called = fs::read_to_string(log).unwrap();
+        assert_eq!(called, format!("{}\npayload", arguments.replace("HOME", &home)), "{setting}");
+    }
 }

@@ -119,7 +119,7 @@ impl Unpacking {
     fn finish(mut self, base: &dyn Fn(&ObjectId) -> Option<Object>) -> Result<Vec<Object>, PackError> {
         self.resolve()?;
         let outside: Vec<ObjectId> = self.by_id.keys().copied().collect();
-        let known = outside.iter().filter_map(|id| base(id).filter(|object| object.id() == *id));
+        let known = outside.iter().filter_map(base);
         self.ready.extend(known.map(|object| (None, object, 0)));
         self.resolve()?;
         match self.by_id.pop_first() {
