@@ -59,7 +59,7 @@ impl Pace {
         // A queue that is slower than this is held up by somebody who is gone, which is no measure of those that follow.
         let turn = self.turn.unwrap_or(self.look).min(self.attempt * 2);
         let (watched, still) = self.seen.map(|seen| (seen.first.elapsed(), seen.moved.elapsed())).unwrap_or_default();
-        let first = (turn / 2).max(still / 4);
+        let first = (turn / 2).min(self.look * 2).max(still / 4);
         let wait = first + turn.mul_f64(ahead.saturating_sub(1) as f64);
         wait.min(watched.max(self.look * Self::REQUESTS)).mul_f64(0.5 + fastrand::f64() / 2.0).clamp(SHORTEST, LONGEST)
     }
