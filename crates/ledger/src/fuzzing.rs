@@ -7,6 +7,7 @@ use crate::{
         tree,
     },
     wire::fuzzing as wire,
+    yaml::fuzzing as yaml,
 };
 
 release::fuzz_targets! {
@@ -18,8 +19,11 @@ release::fuzz_targets! {
     "pack" => a_pack,
     "pkt-line" => wire::packet_lines,
     "report-status" => wire::a_report,
+    "set-scalar" => yaml::an_edit,
     "side-band" => wire::some_bands,
     "tree" => a_tree,
+    "yaml" => yaml::a_read,
+    "yaml-words" => yaml::words,
 }
 
 /// What is read stands in the bytes, and none of it twice.

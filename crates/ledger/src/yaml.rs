@@ -1,5 +1,7 @@
 mod difference;
 mod error;
+#[cfg(any(test, fuzzing))]
+pub(crate) mod fuzzing;
 mod locate;
 mod position;
 mod second;

@@ -1,5 +1,7 @@
 //! What is not edited, and what is said about it.
 
+use std::{sync::mpsc, thread, time::Duration};
+
 use ledger::{Construct, Document, EditError, KeyPath, LedgerError, Scalar, get_scalar, set_scalar};
 
 /// Reads and writes `key`: both refuse for the same reason.
@@ -137,20 +139,40 @@ fn a_document_is_not_chosen_by_what_cannot_be_told() {
 }
 
 #[test]
-fn a_file_that_readers_differ_on() {
-    for (character, source) in [
-        ('\u{85}', "a: b # x\u{85}c: d\n"),
-        ('\u{2028}', "a: b # note\u{2028}image: {tag: evil}\n"),
-        ('\u{2029}', "a: b\u{2029}\n"),
-        ('\u{feff}', "a: b\u{feff}\n"),
-        ('\0', "a: b \0\n"),
-        ('\u{1b}', "a: b\u{1b}[2J\n"),
-        ('\u{7f}', "a: b\u{7f}\n"),
-    ] {
-        let source = format!("# \u{e9}\n{source}");
-        let column = 1 + source.lines().nth(1).unwrap().chars().position(|c| c == character).unwrap();
-        assert_eq!(refused(&source, None, "a"), EditError::Character { line: 2, column, character });
+fn a_character_that_readers_differ_on() {
+    let controls = (0..=0x9f).filter_map(char::from_u32).filter(|c| c.is_control() && !"\t\n\r".contains(*c));
+    let mut count = 0;
+    for character in controls.chain(['\u{2028}', '\u{2029}', '\u{feff}']) {
+        for (source, line, column) in [
+            (format!("a: b # \u{e9}\u{1f680}{character}image: {{tag: evil}}\n"), 1, 10),
+            (format!("# \u{6771}\r\n\"a\": '{character}'\r\n"), 2, 7),
+            (format!("a: b\nc{character}: d\n"), 2, 2),
+            (format!("a: b\n{character}"), 2, 1),
+            (format!("\u{feff}{character}a: b\n"), 1, 2),
+        ] {
+            assert_eq!(refused(&source, None, "a"), EditError::Character { line, column, character });
+        }
+        count += 1;
     }
+    assert_eq!(count, 62 + 3);
+    assert_eq!(get_scalar("\u{feff}a: b\n".as_bytes(), None, &"a".parse().unwrap()), Ok(Scalar::new("b")));
+}
+
+#[test]
+fn a_file_that_the_second_parser_gives_up_on_has_an_end() {
+    // Its iterator of documents goes on for ever behind an error (yaml-serde#10).
+    for source in
+        ["a: b\n\t\nc: d\n", "a: b\nc: {d: e, d: f}\n", "a: b\n---\nc: {d:}\n", "a:\n\tb", "a: b\n...\n...\n]"]
+    {
+        let (done, ended) = mpsc::channel();
+        thread::spawn(move || done.send(refused(source, None, "a")));
+        let error = ended.recv_timeout(Duration::from_secs(60)).unwrap();
+        assert!(matches!(error, EditError::Rejected { .. } | EditError::Syntax { .. }), "{error:?}");
+    }
+}
+
+#[test]
+fn a_file_that_readers_differ_on() {
     assert_eq!(refused(b"a: b\nc: \xff\n", None, "a"), EditError::NotUtf8 { line: 2 });
     let large = format!("a: b\n#{}\n", "x".repeat(1 << 20));
     assert_eq!(refused(&large, None, "a"), EditError::TooLarge { bytes: large.len() });
