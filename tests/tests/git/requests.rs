@@ -73,6 +73,11 @@ async fn a_lost_race_is_two_requests_and_the_push() {
     let push = client.push(&main(), &head, &draft()).await.unwrap();
     assert!(matches!(push, Push::Accepted(_)), "{push:?}");
     assert_eq!(client.requests() - before, 3);
+    // What was pushed is known too.
+    hosted.import(&format!("M 100644 inline {}\ndata 7\ntag: 9\n\n", manifest(0)));
+    let before = client.requests();
+    assert_eq!(&*read().await.1, b"tag: 9\n");
+    assert_eq!(client.requests() - before, 2);
     assert_eq!(hosted.server.connections(), 1);
     hosted.assert_clean();
 }
