@@ -52,8 +52,7 @@ fn ids(text: &str) -> Vec<CommitId> {
     text.lines().map(|id| id.parse().unwrap()).collect()
 }
 
-async fn agrees(options: GitOptions, seed: u64) {
-    let hosted = Hosted::with(options).await;
+async fn agrees(hosted: Hosted, seed: u64) {
     hosted.git(&["update-ref", "-d", "refs/heads/main"]);
     hosted.stream(branched(seed).as_bytes());
     hosted.git(&["update-ref", "-d", "refs/heads/work"]);
@@ -88,11 +87,14 @@ async fn agrees(options: GitOptions, seed: u64) {
 #[tokio::test]
 async fn history_is_what_git_says_it_is() {
     for seed in [1, 2] {
-        agrees(GitOptions::default(), seed).await;
+        agrees(Hosted::new().await, seed).await;
     }
 }
 
 #[tokio::test]
-async fn so_it_is_in_the_first_protocol() {
-    agrees(GitOptions { without_v2: true, ..GitOptions::default() }, 3).await;
+async fn so_it_is_whatever_a_server_offers() {
+    let old = GitOptions { without_v2: true, ..GitOptions::default() };
+    agrees(Hosted::with(old.clone()).await, 3).await;
+    agrees(Hosted::with(old).await.configured("uploadpack.allowAnySHA1InWant", "false"), 4).await;
+    agrees(Hosted::new().await.configured("uploadpack.allowFilter", "false"), 5).await;
 }

@@ -26,6 +26,13 @@ const FEWEST: usize = 16;
 /// How many bytes of trees are looked into at once, as far as can be told from the trees before.
 const MOST_BYTES: usize = 32 << 20;
 
+/// Whether more of a commit is wanted than what it says itself.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Looked {
+    At,
+    Into,
+}
+
 /// Commits that were fetched, as deep as history was asked for.
 #[derive(Debug, Default)]
 struct Commits(HashMap<CommitId, Commit>);
@@ -80,7 +87,7 @@ impl Server {
     ) -> Result<Vec<Meta>, LedgerError> {
         let mut found = Vec::new();
         for depth in DEPTHS {
-            let (tip, commits) = self.newest(branch, depth).await?;
+            let (tip, commits) = self.newest(branch, depth, Looked::Into).await?;
             let is_whole;
             (found, is_whole) = self.changes_of(&commits, tip, path, limit).await?;
             if found.len() == limit || is_whole {
@@ -115,7 +122,7 @@ impl Server {
     ) -> Result<Option<CommitId>, LedgerError> {
         let since = push.expected;
         for depth in DEPTHS {
-            let (tip, commits) = self.newest(branch, depth).await?;
+            let (tip, commits) = self.newest(branch, depth, Looked::At).await?;
             let (all, is_whole) = commits.reachable(tip);
             let older: HashSet<CommitId> = commits.reachable(since).0.into_iter().collect();
             let is_ours = |id: &CommitId| {
@@ -131,9 +138,17 @@ impl Server {
     }
 
     /// A branch's head and its newest commits.
-    async fn newest(&self, branch: &Branch, depth: Option<u32>) -> Result<(CommitId, Commits), LedgerError> {
+    async fn newest(
+        &self,
+        branch: &Branch,
+        depth: Option<u32>,
+        looked: Looked,
+    ) -> Result<(CommitId, Commits), LedgerError> {
         let tip = self.tip(branch).await?.ok_or_else(|| LedgerError::NoBranch { branch: branch.clone() })?;
-        let fetch = Fetch { wants: &[tip.object()], depth, filter: Some(Filter::Trees), have: None };
+        // Trees that cannot be had later must come with their commits.
+        let without_trees = looked == Looked::At || self.sends_by_id();
+        let filter = without_trees.then_some(Filter::Trees);
+        let fetch = Fetch { wants: &[tip.object()], depth, filter, have: None };
         let objects = self.fetch(&fetch).await?;
         let commits = objects.iter().filter(|object| object.kind == objects::Kind::Commit);
         // A colleague's commit may be as odd as it likes: it is cut off there.
