@@ -10,7 +10,7 @@ use std::{
 
 use guarded_http::{Credentials, Limits};
 use ledger::{
-    Authorship, RepoPath,
+    Authorship, Push, RepoPath,
     smart_http::{Server, Settings},
 };
 use release::CommitId;
@@ -97,6 +97,12 @@ impl Hosted {
     pub(crate) fn assert_clean(&self) {
         assert_eq!(self.git(&["fsck", "--strict", "--no-dangling", "--no-progress"]), "");
     }
+}
+
+/// The commit of a push that was accepted.
+pub(crate) fn accepted(push: &Push) -> CommitId {
+    let Push::Accepted(commit) = push else { panic!("{push:?}") };
+    *commit
 }
 
 /// A client of any URL, for a minute.

@@ -9,7 +9,7 @@ use tokio::time::Instant;
 
 use crate::{
     contention::bring,
-    hosted::{Hosted, manifest},
+    hosted::{Hosted, accepted, manifest},
 };
 
 fn main() -> Branch {
@@ -70,8 +70,7 @@ async fn a_lost_race_is_two_requests_and_the_push() {
     let before = client.requests();
     let (head, bytes) = read().await;
     assert_eq!((client.requests() - before, &*bytes), (2, &b"tag: 7\n"[..]));
-    let push = client.push(&main(), &head, &draft()).await.unwrap();
-    assert!(matches!(push, Push::Accepted(_)), "{push:?}");
+    accepted(&client.push(&main(), &head, &draft()).await.unwrap());
     assert_eq!(client.requests() - before, 3);
     // What was pushed is known too.
     hosted.import(&format!("M 100644 inline {}\ndata 7\ntag: 9\n\n", manifest(0)));
@@ -103,7 +102,7 @@ async fn a_branch_that_was_rewound_is_not_brought_back() {
     let hosted = Hosted::new().await;
     let client = hosted.client();
     let first: CommitId = client.head(&main()).await.unwrap();
-    let Push::Accepted(second) = client.push(&main(), &first, &draft()).await.unwrap() else { unreachable!() };
+    let second = accepted(&client.push(&main(), &first, &draft()).await.unwrap());
     hosted.rewind(&first);
     assert_eq!(client.push(&main(), &second, &draft()).await.unwrap(), Push::Stale);
     assert_eq!(client.head(&main()).await.unwrap(), first);

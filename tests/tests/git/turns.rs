@@ -1,9 +1,9 @@
 //! Turns on a real server, and on one that wants none.
 
 use ledger::{Branch, Draft, Push, Remote, Turn, Turns};
-use release::{CommitId, RunId};
+use release::RunId;
 
-use crate::hosted::{Hosted, manifest};
+use crate::hosted::{Hosted, accepted, manifest};
 
 fn main() -> Branch {
     "main".parse().unwrap()
@@ -21,11 +21,6 @@ fn draft(number: usize) -> Draft {
 
 fn refs(hosted: &Hosted) -> String {
     hosted.git(&["for-each-ref", "--format=%(refname)"])
-}
-
-fn accepted(push: &Push) -> CommitId {
-    let Push::Accepted(commit) = push else { panic!("{push:?}") };
-    *commit
 }
 
 #[tokio::test]
