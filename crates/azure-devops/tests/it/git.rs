@@ -99,7 +99,7 @@ fn forward(app: usize, build: u64) -> Change {
         document: None,
         key: "image.tag".parse().unwrap(),
         from: From::OlderThan(older),
-        to: Scalar::new(&build.to_string()),
+        to: Scalar::new(build.to_string()),
     };
     Change { run: run(build), edits: vec![edit], reads: vec![], prepends: vec![], message: format!("Build {build}") }
 }

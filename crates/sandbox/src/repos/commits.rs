@@ -20,25 +20,22 @@ impl Shared {
         let prefix = format!("refs/{}", query.get("filter").unwrap_or_default());
         let after = query.get("continuationToken").unwrap_or_default();
         let mut refs = self.store.refs().await?;
-        {
-            let mut state = self.state();
-            if state.stale_reads > 0 {
-                state.stale_reads -= 1;
-                let before = state.before.clone();
-                refs.iter_mut().filter_map(|known| Some((known, before.as_ref()?))).for_each(|(known, before)| {
-                    if known.0 == before.0 {
-                        known.1.clone_from(&before.1);
-                    }
-                });
-            }
+        if let Some((name, before)) = self.not_yet() {
+            refs.iter_mut().filter(|(known, _)| *known == name).for_each(|(_, id)| id.clone_from(&before));
         }
         refs.retain(|(name, _)| name.starts_with(&prefix) && *name > after);
         let more = refs.len() > REFS;
         refs.truncate(REFS);
         let next = refs.last().filter(|_| more).map(|(name, _)| name.clone());
         let value: Vec<Value> = refs.iter().map(|(name, id)| json!({ "name": name, "objectId": id })).collect();
-        let Reply::Document(status, document, _) = Reply::list(value) else { return Ok(Error::NoResource.into()) };
-        Ok(Reply::Document(status, document, next))
+        Ok(Reply::list(&value).with_next(next))
+    }
+
+    /// A ref and where it was before the last push, if this read shall not see that yet.
+    fn not_yet(&self) -> Option<(String, String)> {
+        let mut state = self.state();
+        state.stale_reads = state.stale_reads.checked_sub(1)?;
+        state.before.clone()
     }
 
     /// A branch's commits, a hundred a page, newest first.
@@ -64,7 +61,7 @@ impl Shared {
             put(&mut listed, "comment", short);
             value.push(listed);
         }
-        Ok(Reply::list(value))
+        Ok(Reply::list(&value))
     }
 
     pub(super) async fn commit(&self, id: &str, query: &Query<'_>) -> io::Result<Reply> {

@@ -43,7 +43,7 @@ impl Shared {
         if row.kind == "tree" && query.get("recursionLevel").as_deref() == Some("OneLevel") {
             all.extend(self.store.children(&commit, wanted).await?.iter().map(|row| item(&commit, row)));
         }
-        Ok(Reply::list(all))
+        Ok(Reply::list(&all))
     }
 
     pub(super) async fn blob(&self, id: &str, query: &Query<'_>) -> io::Result<Reply> {

@@ -38,7 +38,7 @@ impl Shared {
         let is = |wanted: &Option<String>, name: &String| wanted.as_ref().is_none_or(|wanted| wanted == name);
         let state = self.state();
         let found = state.pull_requests.iter().filter(|open| is(&source, &open.source) && is(&target, &open.target));
-        Reply::list(found.map(Opened::document).collect())
+        Reply::list(&found.map(Opened::document).collect::<Vec<_>>())
     }
 
     pub(super) async fn open(&self, request: &Value) -> io::Result<Reply> {

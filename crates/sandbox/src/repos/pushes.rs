@@ -93,7 +93,7 @@ impl Shared {
                 "updateStatus": status,
             }));
         }
-        Ok(Reply::list(results))
+        Ok(Reply::list(&results))
     }
 
     fn refused(&self, name: &str) -> Option<Error> {

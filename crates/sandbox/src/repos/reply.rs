@@ -37,8 +37,16 @@ impl Reply {
         Self::Document(StatusCode::CREATED, document, None)
     }
 
-    pub(super) fn list(value: Vec<Value>) -> Self {
+    pub(super) fn list(value: &[Value]) -> Self {
         Self::ok(json!({ "count": value.len(), "value": value }))
+    }
+
+    /// The same with the token of the next page.
+    pub(super) fn with_next(self, next: Option<String>) -> Self {
+        match self {
+            Self::Document(status, document, _) => Self::Document(status, document, next),
+            bytes @ Self::Bytes(_) => bytes,
+        }
     }
 }
 
