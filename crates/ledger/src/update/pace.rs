@@ -37,6 +37,8 @@ impl Pace {
         if ahead < seen.ahead {
             let one = (now - seen.moved).div_f64((seen.ahead - ahead) as f64);
             self.turn = Some(self.turn.map_or(one, |turn| (turn + one) / 2));
+        }
+        if ahead != seen.ahead {
             (seen.moved, seen.ahead) = (now, ahead);
         }
     }

@@ -75,51 +75,79 @@ async fn contend(server: &Repository, writers: usize) -> Spent {
     spent
 }
 
-/// `cargo test -p ledger --test it contention:: -- --nocapture` prints the table.
 #[tokio::test(start_paused = true)]
 async fn tries_grow_with_the_writers_where_they_take_turns() {
-    println!("| writers | tries | most by one | requests | s | without turns: tries | most by one | requests | s |");
-    println!("| --- | --- | --- | --- | --- | --- | --- | --- | --- |");
+    let mut rows = String::new();
     for writers in [1, 2, 5, 10, 20, 40, 80] {
         fastrand::seed(writers as u64);
         let turns = contend(&apps(writers), writers).await;
         let plain = apps(writers);
         plain.refuse_turns();
         let plain = contend(&plain, writers).await;
-        let row = |spent: &Spent| {
-            format!("{} | {} | {} | {:.1}", spent.tries, spent.most, spent.requests, spent.wall.as_secs_f64())
-        };
-        println!("| {writers} | {} | {} |", row(&turns), row(&plain));
+        rows += &format!("| {writers} | {} | {} |\n", plain.row(), turns.row());
         assert!(turns.tries as usize <= 2 * writers + writers / 4, "{writers}: {turns:?}");
         assert!(turns.most <= 4 && turns.requests <= 18 * writers, "{writers}: {turns:?}");
         // Nor does a queue cost time: each waits for those ahead about as long as they take.
         assert!(turns.wall <= AWAY * 6 * 3 * writers as u32, "{writers}: {turns:?}");
     }
+    let page = [INTRODUCTION, &*rows].concat();
+    if std::env::var_os("UPDATE_DOCS").is_some() {
+        std::fs::write(PAGE, page).unwrap();
+    } else {
+        assert_eq!(std::fs::read_to_string(PAGE).unwrap(), page, "UPDATE_DOCS=1 writes docs/contention.md anew");
+    }
 }
 
+impl Spent {
+    fn row(&self) -> String {
+        format!("{} | {} | {} | {:.1}", self.tries, self.most, self.requests, self.wall.as_secs_f64())
+    }
+}
+
+const PAGE: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/../../docs/contention.md");
+
+const INTRODUCTION: &str = "\
+# Many writers of one branch
+
+N writers begin at the same moment, each with a change to a file of its own; all of them land, each once. *Tries* are
+pushes, of all writers and the most by one. A request takes 20 ms on average, half there and half back, and the server no
+time at all: where its own work counts, plain compare-and-swap is slower than it looks here, since most of its requests
+are in vain. The clock is simulated, so the figures come out the same on every machine
+(`UPDATE_DOCS=1 cargo test -p ledger --test it contention::`).
+
+| writers | compare-and-swap alone: tries | most by one | requests | s | in turns: tries | most by one | requests | s |
+| --- | --- | --- | --- | --- | --- | --- | --- | --- |
+";
+
 #[tokio::test(start_paused = true)]
-async fn who_arrives_while_others_wait_queues_up_and_needs_one_push() {
-    let server = apps(10);
-    let late: Vec<_> = (0..10)
-        .map(|number| {
+async fn who_arrives_while_others_wait_queues_up() {
+    for seed in 0..20 {
+        fastrand::seed(seed);
+        let server = apps(10);
+        // The first three begin at once, the others while those are at it.
+        let update = |number: usize| {
             let client = far_away(&server);
-            tokio::spawn(async move {
-                // The first three begin at once, the others while those are at it.
+            async move {
                 sleep(AWAY * if number < 3 { 0 } else { 6 + number as u32 / 3 }).await;
                 bring(&client, &change_of(number)).await.unwrap()
-            })
-        })
-        .collect();
-    for (number, outcome) in late.into_iter().enumerate() {
-        let outcome = outcome.await.unwrap();
-        let most = if number < 3 { 2 } else { 1 };
-        assert!(matches!(outcome, Outcome::Updated { attempts, .. } if attempts <= most), "{number}: {outcome:?}");
+            }
+        };
+        let tasks: Vec<_> = (0..10).map(|number| tokio::spawn(update(number))).collect();
+        let mut tries = 0;
+        for task in tasks {
+            let outcome = task.await.unwrap();
+            let Outcome::Updated { attempts, .. } = outcome else { panic!("{outcome:?}") };
+            tries += attempts;
+        }
+        // All at once would be 19.
+        assert!(tries <= 15, "seed {seed}: {tries}");
     }
 }
 
 #[tokio::test(start_paused = true)]
 async fn writers_that_are_gone_hold_nobody_up_for_long() {
     for gone in [1, 2, 5] {
+        fastrand::seed(gone as u64);
         let server = apps(gone + 3);
         for number in 0..gone {
             assert!(server.take(&turn_of(number), &head(&server)).await.unwrap());
@@ -142,6 +170,7 @@ async fn writers_that_are_gone_hold_nobody_up_for_long() {
 #[tokio::test(start_paused = true)]
 async fn a_writer_killed_at_any_await_holds_nobody_up_for_long() {
     for polls in 1.. {
+        fastrand::seed(polls as u64);
         let server = apps(3);
         // It loses its first race, and so takes a turn.
         let client = far_away(&server).with(2, Fault::Race(vec![(path("noise"), "x".into())]));
@@ -170,7 +199,8 @@ async fn a_turn_stops_nobody_who_has_no_time_to_wait() {
 
 #[tokio::test(start_paused = true)]
 async fn a_turn_is_given_back_however_the_update_ends() {
-    let ends: [(&str, fn(&Repository), Option<Fault>); 5] = [
+    type Prepare = fn(&Repository);
+    let ends: [(&str, Prepare, Option<Fault>); 5] = [
         ("Ok(Updated", |_| {}, None),
         ("Ok(Refused", |server| server.protect(&main()), None),
         ("Ok(Superseded", |server| commit(server, &manifest("30")), None),

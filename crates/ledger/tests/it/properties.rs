@@ -106,7 +106,7 @@ fn check(server: &Repository, writers: &[Writer], outcomes: &[Option<Outcome>]) 
                 assert!(found.as_str().parse::<u64>().unwrap() > writer.build);
             }
             Some(Outcome::NeverWon { .. }) => {
-                assert!(commits.is_empty(), "never won, so nothing is written: {writer:?}")
+                assert!(commits.is_empty(), "never won, so nothing is written: {writer:?}");
             }
             Some(other) => panic!("{writer:?}: {other:?}"),
             None => assert!(commits.len() <= 1, "killed, so once at most: {writer:?}"),
