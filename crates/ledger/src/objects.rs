@@ -52,6 +52,9 @@ pub enum ObjectError {
         /// The header.
         header: &'static str,
     },
+    /// A commit has a NUL byte among its headers, where some programs stop to read.
+    #[error("a commit has a NUL byte among its headers")]
+    Nul,
     /// A commit has a header twice, so that programs differ in which of them counts.
     #[error("a commit has the header {header} twice")]
     RepeatedHeader {

@@ -24,8 +24,10 @@ const ONCE: [&str; 3] = ["encoding", "gpgsig", "gpgsig-sha256"];
 pub(crate) fn parse(bytes: &[u8]) -> Result<Commit, ObjectError> {
     let text = String::from_utf8_lossy(bytes);
     let (headers, message) = text.split_once("\n\n").unwrap_or((&text, ""));
-    // A line that begins with a space continues the one before it.
-    let mut lines = headers.split('\n').filter(|line| !line.starts_with(' ')).peekable();
+    if headers.contains('\0') {
+        return Err(ObjectError::Nul);
+    }
+    let mut lines = headers.split('\n').peekable();
     let tree = required(&mut lines, "tree")?.parse().map_err(|_| ObjectError::Header { header: "tree" })?;
     let mut parents = Vec::new();
     while let Some(parent) = next(&mut lines, "parent") {
@@ -33,6 +35,11 @@ pub(crate) fn parse(bytes: &[u8]) -> Result<Commit, ObjectError> {
     }
     required(&mut lines, "author")?;
     let committer = required(&mut lines, "committer")?;
+    // A line that begins with a space continues the one before it, which may only be one of those that follow.
+    if lines.peek().is_some_and(|line| line.starts_with(' ')) {
+        return Err(ObjectError::Header { header: "committer" });
+    }
+    let lines = lines.filter(|line| !line.starts_with(' '));
     let rest: Vec<&str> = lines.map(|line| line.split_once(' ').map_or(line, |(name, _)| name)).collect();
     let count = |header: &&str| rest.iter().filter(|name| **name == *header).count();
     let again = ["tree", "parent", "author", "committer"].into_iter().find(|header| count(header) > 0);

@@ -123,6 +123,10 @@ fn a_commit_is_read_and_one_that_programs_may_read_in_two_ways_is_not() {
     assert_eq!(undated.time, jiff::Timestamp::UNIX_EPOCH);
     let late = read(&format!("{TREE}{AUTHOR}committer B <b@c> 99999999999999999999999 +0000\n\ntitle")).unwrap();
     assert_eq!(late.time.as_second(), jiff::Timestamp::MAX.as_second());
+    for text in [format!("{TREE}{BY}x \0\n\ntitle"), format!("\0{TREE}{BY}\ntitle")] {
+        assert_eq!(read(&text), Err(ObjectError::Nul), "{text:?}");
+    }
+    assert!(read(&format!("{TREE}{BY}\ntitle\0")).is_ok());
     for (text, header) in [
         (format!("{TREE}{TREE}{BY}\ntitle"), "author"),
         (format!("{TREE}{BY}{TREE}\ntitle"), "tree"),
@@ -134,7 +138,11 @@ fn a_commit_is_read_and_one_that_programs_may_read_in_two_ways_is_not() {
         (format!("{TREE}{BY}gpgsig a\ngpgsig b\n\ntitle"), "gpgsig"),
         (format!("{BY}\ntitle"), "tree"),
         (format!("{PARENT}{TREE}{BY}\ntitle"), "tree"),
-        (format!(" x\n{PARENT}{BY}\ntitle"), "tree"),
+        (format!(" x\n{TREE}{BY}\ntitle"), "tree"),
+        (format!("\n{TREE}{BY}\ntitle"), "tree"),
+        (format!("{TREE} x\n{BY}\ntitle"), "author"),
+        (format!("{TREE}{AUTHOR} x\ncommitter B <b@c> 1 +0000\n\ntitle"), "committer"),
+        (format!("{TREE}{BY} x\n\ntitle"), "committer"),
         ("tree x\n".to_owned(), "tree"),
         (format!("{TREE}parent x\n{BY}\ntitle"), "parent"),
         (format!("{TREE}\n{BY}\ntitle"), "author"),
