@@ -1,4 +1,5 @@
-//! Builds, releases and approvals from Azure DevOps: the facts that decide whether something may be released.
+//! Builds, releases and approvals from Azure DevOps: the facts that decide whether something may be released. And
+//! [`git`]: a Ledger in Azure Repos.
 //!
 //! Whoever wants to get around a rule starts by bending these facts, so an answer is complete and consistent or it is
 //! an error. A sign-in page, a redirect, a field that is not there, a word that nobody knows, two pages that disagree:
