@@ -87,7 +87,8 @@ async fn what_a_server_cannot_is_learnt_once() {
     // Its refs come with what it says of itself; what it is asked first is in vain.
     for (hosted, first, next) in [
         (Hosted::with(old.clone()).await, 5, 3),
-        (Hosted::with(old).await.configured("uploadpack.allowFilter", "false"), 4, 2),
+        (Hosted::with(old.clone()).await.configured("uploadpack.allowFilter", "false"), 4, 2),
+        (Hosted::with(old).await.configured("uploadpack.allowAnySHA1InWant", "false"), 4, 2),
         (Hosted::new().await.configured("uploadpack.allowFilter", "false"), 5, 2),
     ] {
         let client = hosted.client();
