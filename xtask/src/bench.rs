@@ -6,6 +6,7 @@ mod document;
 mod elsewhere;
 mod growth;
 mod image;
+mod ledger;
 mod limits;
 pub(crate) mod measured;
 mod picture;
@@ -15,7 +16,7 @@ mod statistics;
 mod store;
 mod tool;
 
-use std::{error::Error, fs, num::NonZeroUsize, path::Path, process::Stdio};
+use std::{error::Error, fs, io, num::NonZeroUsize, path::Path, process::Stdio};
 
 use tempfile::TempDir;
 
@@ -26,6 +27,8 @@ use crate::command::{ROOT, program};
 pub(crate) enum Job {
     /// Compare copy-artifact with skopeo, and with crane, regctl and oras where they are on PATH
     Copy(Args),
+    /// Compare update-ledger with the script that clones, edits with sed, commits and pushes
+    Ledger(ledger::Args),
     /// Move an image and look at nothing, which shows what moving alone takes
     #[command(hide = true)]
     Plain(plain::Args),
@@ -47,6 +50,7 @@ pub(crate) struct Args {
 pub(crate) fn run(job: &Job) -> Result<(), Box<dyn Error>> {
     match job {
         Job::Copy(args) => compare(args),
+        Job::Ledger(args) => ledger::run(args),
         Job::Plain(args) => plain::run(args),
     }
 }
@@ -76,14 +80,17 @@ fn compare(args: &Args) -> Result<(), Box<dyn Error>> {
     };
     let (text, picture) = (document.markdown()?, picture::of(&comparison, &tools));
     if args.write_docs {
-        let docs = Path::new(ROOT).join("docs");
-        fs::create_dir_all(&docs)?;
-        fs::write(docs.join("bench.md"), text)?;
-        fs::write(docs.join("bench-copy.svg"), picture)?;
+        write_docs(&[("bench.md", text), ("bench-copy.svg", picture)])?;
     } else {
         println!("{text}");
     }
     Ok(())
+}
+
+fn write_docs(files: &[(&str, String)]) -> io::Result<()> {
+    let docs = Path::new(ROOT).join("docs");
+    fs::create_dir_all(&docs)?;
+    files.iter().try_for_each(|(name, text)| fs::write(docs.join(name), text))
 }
 
 /// A directory for the registries, and what holds it: memory where there is enough, so that no disk is measured.

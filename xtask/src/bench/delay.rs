@@ -2,8 +2,9 @@
 
 use std::{
     io::{self, Read, Write},
+    mem,
     net::{Ipv4Addr, Shutdown, SocketAddr, TcpListener, TcpStream},
-    sync::mpsc,
+    sync::{Arc, Mutex, PoisonError, mpsc},
     thread,
     time::{Duration, Instant},
 };
@@ -21,14 +22,72 @@ pub(super) struct Delay {
     address: SocketAddr,
 }
 
+/// What went through a proxy. What each side said in turn can be told where there is one connection at a time.
+#[derive(Debug, Clone, Default, PartialEq, Eq)]
+pub(super) struct Heard {
+    /// What clients sent, a piece for each time that the server spoke after it.
+    pub(super) asked: Vec<Vec<u8>>,
+    /// Bytes that the server sent.
+    pub(super) answered: usize,
+    /// Whether the server spoke last.
+    closed: bool,
+}
+
+impl Heard {
+    /// Bytes that clients sent.
+    pub(super) fn sent(&self) -> usize {
+        self.asked.iter().map(Vec::len).sum()
+    }
+
+    fn of_client(&mut self, bytes: &[u8]) {
+        match self.asked.last_mut() {
+            Some(piece) if !self.closed => piece.extend_from_slice(bytes),
+            _ => self.asked.push(bytes.to_vec()),
+        }
+        self.closed = false;
+    }
+
+    fn of_server(&mut self, bytes: &[u8]) {
+        self.answered += bytes.len();
+        self.closed = true;
+    }
+}
+
+/// What a proxy hears from now on.
+#[derive(Debug, Clone, Default)]
+pub(super) struct Ear(Arc<Mutex<Heard>>);
+
+impl Ear {
+    /// What was heard since this was last called.
+    pub(super) fn take(&self) -> Heard {
+        mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner))
+    }
+
+    fn hear(ear: Option<&Self>, bytes: &[u8], how: fn(&mut Heard, &[u8])) {
+        if let Some(Self(heard)) = ear {
+            how(&mut heard.lock().unwrap_or_else(PoisonError::into_inner), bytes);
+        }
+    }
+}
+
 impl Delay {
     pub(super) fn start(upstream: SocketAddr, round_trip: Duration) -> io::Result<Self> {
+        Self::with(upstream, round_trip, None)
+    }
+
+    /// One that remembers all it carries.
+    pub(super) fn listening(upstream: SocketAddr, round_trip: Duration) -> io::Result<(Self, Ear)> {
+        let ear = Ear::default();
+        Ok((Self::with(upstream, round_trip, Some(ear.clone()))?, ear))
+    }
+
+    fn with(upstream: SocketAddr, round_trip: Duration, ear: Option<Ear>) -> io::Result<Self> {
         let listener = TcpListener::bind((Ipv4Addr::LOCALHOST, 0))?;
         let address = listener.local_addr()?;
         thread::spawn(move || {
             for client in listener.incoming().map_while(Result::ok) {
                 // A server that is gone shows as a connection that closes.
-                let _closed = relay(client, upstream, round_trip);
+                let _closed = relay(client, upstream, round_trip, ear.as_ref());
             }
         });
         Ok(Self { address })
@@ -39,20 +98,24 @@ impl Delay {
     }
 }
 
-fn relay(client: TcpStream, upstream: SocketAddr, round_trip: Duration) -> io::Result<()> {
+fn relay(client: TcpStream, upstream: SocketAddr, round_trip: Duration, ear: Option<&Ear>) -> io::Result<()> {
     let accepted = Instant::now();
     let server = TcpStream::connect(upstream)?;
     for stream in [&client, &server] {
         stream.set_nodelay(true)?;
     }
     let half = round_trip / 2;
-    pump(client.try_clone()?, server.try_clone()?, half, accepted + round_trip);
-    pump(server, client, half, accepted);
+    let hears = |how| {
+        let ear = ear.cloned();
+        move |bytes: &[u8]| Ear::hear(ear.as_ref(), bytes, how)
+    };
+    pump(client.try_clone()?, server.try_clone()?, half, accepted + round_trip, hears(Heard::of_client));
+    pump(server, client, half, accepted, hears(Heard::of_server));
     Ok(())
 }
 
 /// Hands on what one side sends; nothing counts as sent before `open`.
-fn pump(mut from: TcpStream, mut to: TcpStream, half: Duration, open: Instant) {
+fn pump(mut from: TcpStream, mut to: TcpStream, half: Duration, open: Instant, hear: impl Fn(&[u8]) + Send + 'static) {
     let (sender, receiver) = mpsc::sync_channel::<(Instant, Vec<u8>)>(UNDER_WAY);
     thread::spawn(move || {
         let mut buffer = vec![0; CHUNK];
@@ -60,6 +123,9 @@ fn pump(mut from: TcpStream, mut to: TcpStream, half: Duration, open: Instant) {
             let length = from.read(&mut buffer).unwrap_or(0);
             let due = Instant::now().max(open) + half;
             let chunk = buffer.get(..length).unwrap_or_default().to_vec();
+            if length > 0 {
+                hear(&chunk);
+            }
             if sender.send((due, chunk)).is_err() || length == 0 {
                 return;
             }
@@ -148,6 +214,26 @@ mod tests {
         stream.read_to_string(&mut said).unwrap();
         assert_eq!(said, (3 << 20).to_string());
         assert!(begun.elapsed() >= 2 * ROUND_TRIP, "one to connect, one to ask: {:?}", begun.elapsed());
+    }
+
+    #[test]
+    fn what_is_heard_is_cut_where_the_other_side_speaks() {
+        let echo = serve(|mut stream| {
+            let mut word = [0; 4];
+            while stream.read_exact(&mut word).and_then(|()| stream.write_all(&word)).is_ok() {}
+        });
+        let (proxy, ear) = Delay::listening(echo.unwrap(), Duration::from_millis(1)).unwrap();
+        let mut stream = TcpStream::connect(proxy.address()).unwrap();
+        for word in [b"this", b"that"] {
+            stream.write_all(word).unwrap();
+            stream.read_exact(&mut [0; 4]).unwrap();
+        }
+        let heard = ear.take();
+        assert_eq!(
+            (heard.asked.clone(), heard.sent(), heard.answered),
+            (vec![b"this".to_vec(), b"that".to_vec()], 8, 8)
+        );
+        assert_eq!(ear.take(), Heard::default());
     }
 
     #[test]

@@ -11,12 +11,11 @@ use super::{
     elsewhere::{ELSEWHERE, Elsewhere, Figure},
     growth::{Growth, Point},
     limits::ROUND_TRIPS,
-    measured::Taken,
+    measured::{self, Taken},
     statistics::Spread,
     store::There,
     tool::{OURS, Tool},
 };
-use crate::command::{program, stdout};
 
 pub(super) struct Document<'a> {
     pub(super) tools: &'a [Tool],
@@ -54,7 +53,6 @@ impl Document<'_> {
     }
 
     fn head(&self, text: &mut String) -> Result<(), Box<dyn Error>> {
-        let date = String::from_utf8(stdout(program("date").args(["-u", "+%Y-%m-%d"]))?)?;
         let versions: Vec<String> = self.tools.iter().map(|tool| format!("{} {}", tool.name, tool.version)).collect();
         writeln!(
             text,
@@ -70,7 +68,7 @@ impl Document<'_> {
              with the least and the greatest. CPU is the tool's own, user and system. Requests are counted in the \
              registries' access logs.\n\
              * **Each at its best**: all platforms, digests kept, referrers where a tool can; oras with 16 jobs.",
-            date.trim(),
+            measured::today()?,
             self.machine,
             self.load,
             versions.join(", "),
@@ -313,10 +311,10 @@ pub(super) fn network(setting: Setting) -> String {
     }
 }
 
-fn seconds(Spread { median, least, greatest }: Spread) -> String {
+pub(super) fn seconds(Spread { median, least, greatest }: Spread) -> String {
     format!("{median:.3} ({least:.3}-{greatest:.3})")
 }
 
-fn mebibytes(Spread { median, least, greatest }: Spread) -> String {
+pub(super) fn mebibytes(Spread { median, least, greatest }: Spread) -> String {
     format!("{median:.1} ({least:.1}-{greatest:.1})")
 }

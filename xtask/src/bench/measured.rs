@@ -15,6 +15,8 @@ use sandbox::release::Hasher;
 use serde::{Deserialize, Serialize};
 use wait4::Wait4;
 
+use crate::command::{CommandError, program, stdout};
+
 /// What is run in a process of its own, because the kernel counts the memory of whoever starts a program as that program's: what starts
 /// it must be small.
 #[derive(clap::Args)]
@@ -61,19 +63,18 @@ pub(crate) fn run(args: &Args) -> Result<(), Box<dyn Error>> {
 
 /// Runs a program to its end, with nothing of this process's environment but `PATH`, and a `HOME` of its own.
 pub(super) fn measure(line: &[String], home: &Path) -> Result<Taken, Box<dyn Error>> {
-    let output = Command::new(env::current_exe()?)
-        .arg("measured")
-        .args(line)
-        .env_clear()
-        .envs(env::var_os("PATH").map(|path| ("PATH", path)))
-        .env("HOME", home)
-        .stdin(Stdio::null())
-        .output()?;
+    let mut command = Command::new(env::current_exe()?);
+    let output = alone(command.arg("measured").args(line), home).stdin(Stdio::null()).output()?;
     if !output.status.success() {
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         return Err(MeasureError::Failed { line: line.join(" "), said }.into());
     }
     Ok(serde_json::from_slice(&output.stdout)?)
+}
+
+/// Gives a program nothing of this process's environment but `PATH`, and a `HOME` of its own.
+pub(super) fn alone<'c>(command: &'c mut Command, home: &Path) -> &'c mut Command {
+    command.env_clear().envs(env::var_os("PATH").map(|path| ("PATH", path))).env("HOME", home)
 }
 
 /// The CPU that a process has had so far with all its threads, in seconds; the kernel tells hundredths.
@@ -136,6 +137,12 @@ pub(super) fn machine() -> io::Result<String> {
     let kernel: Vec<&str> = kernel.trim().split(['.', '-']).take(2).collect();
     let (system, kernel) = (system.trim_matches('"'), kernel.join("."));
     Ok(format!("{cores} cores ({model}), {} GiB of memory, {system}, Linux {kernel}", kib >> 20))
+}
+
+/// The day, in UTC.
+pub(super) fn today() -> Result<String, CommandError> {
+    let said = stdout(program("date").args(["-u", "+%Y-%m-%d"]))?;
+    Ok(String::from_utf8_lossy(&said).trim().to_owned())
 }
 
 /// The number of processes that wanted to run in the last minute, on average.

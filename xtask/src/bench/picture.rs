@@ -22,21 +22,29 @@ pub(super) fn of(comparison: &Comparison, tools: &[Tool]) -> String {
             let walls = tools
                 .iter()
                 .filter_map(|tool| Some((tool.name, comparison.of(tool.name, setting, there)?.wall()?.median)));
-            groups.push((title(setting, there), walls.collect()));
+            let bar = |(name, seconds)| Bar { name: String::from(name), seconds, ours: name == OURS };
+            groups.push((title(setting, there), walls.map(bar).collect()));
         }
     }
-    draw(&groups)
+    draw("Seconds for each copy, medians", &groups)
 }
 
-/// Groups of named seconds.
-fn draw(groups: &[(String, Vec<(&str, f64)>)]) -> String {
+/// A named length.
+pub(super) struct Bar {
+    pub(super) name: String,
+    pub(super) seconds: f64,
+    pub(super) ours: bool,
+}
+
+/// Groups of bars; each group has a scale of its own.
+pub(super) fn draw(what: &str, groups: &[(String, Vec<Bar>)]) -> String {
     let mut bars = String::new();
     let mut y = 40;
     for (title, walls) in groups {
-        let longest = walls.iter().map(|(_, wall)| *wall).fold(f64::MIN_POSITIVE, f64::max);
+        let longest = walls.iter().map(|bar| bar.seconds).fold(f64::MIN_POSITIVE, f64::max);
         let _fits = writeln!(bars, "<text x=\"10\" y=\"{}\" class=\"t\">{title}</text>", y + BAR - 3);
-        for (tool, wall) in walls {
-            let class = if *tool == OURS { "ours" } else { "peer" };
+        for Bar { name: tool, seconds: wall, ours } in walls {
+            let class = if *ours { "ours" } else { "peer" };
             let width = wall / longest * BARS;
             let end = LEFT as f64 + width + 6.0;
             let base = y + BAR - 3;
@@ -53,12 +61,11 @@ fn draw(groups: &[(String, Vec<(&str, f64)>)]) -> String {
     format!(
         "<svg xmlns=\"http://www.w3.org/2000/svg\" width=\"{WIDTH}\" height=\"{y}\" viewBox=\"0 0 {WIDTH} {y}\" \
          role=\"img\">\n\
-         <title>Seconds for each copy, by tool; shorter is better; each group has its own scale</title>\n\
+         <title>{what}; shorter is better; each group has its own scale</title>\n\
          <style>text{{font:11px sans-serif;fill:#333}}.t{{font-weight:bold}}.ours{{fill:#1769aa}}.peer{{fill:#b8bec6}}\
          </style>\n\
          <rect width=\"{WIDTH}\" height=\"{y}\" fill=\"#fff\"/>\n\
-         <text x=\"10\" y=\"20\" class=\"t\">Seconds for each copy, medians; shorter is better; each group has its own \
-         scale</text>\n{bars}</svg>\n"
+         <text x=\"10\" y=\"20\" class=\"t\">{what}; shorter is better; each group has its own scale</text>\n{bars}</svg>\n"
     )
 }
 
@@ -68,8 +75,9 @@ mod tests {
 
     #[test]
     fn the_slowest_bar_is_full_and_the_others_are_in_proportion() {
-        let groups = [("c, direct, cold".to_owned(), vec![(OURS, 0.25), ("skopeo", 1.0)])];
-        let picture = draw(&groups);
+        let bar = |name: &str, seconds| Bar { name: name.to_owned(), seconds, ours: name == OURS };
+        let groups = [("c, direct, cold".to_owned(), vec![bar(OURS, 0.25), bar("skopeo", 1.0)])];
+        let picture = draw("Seconds", &groups);
         assert!(picture.contains("width=\"105.0\" height=\"12\" class=\"ours\""), "{picture}");
         assert!(picture.contains("width=\"420.0\" height=\"12\" class=\"peer\""), "{picture}");
         assert_eq!(picture.matches("<rect").count(), 3);

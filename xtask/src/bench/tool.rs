@@ -98,9 +98,14 @@ pub(super) fn all() -> Result<Tools, Box<dyn Error>> {
     Ok(Tools { here, plain: plain()?, absent })
 }
 
+/// Builds one of the project's binaries for release.
+pub(super) fn build(name: &str) -> Result<PathBuf, Box<dyn Error>> {
+    run(cargo().args(["build", "--quiet", "--release", "--package", "bins", "--bin", name]))?;
+    Ok(target_directory()?.join("release").join(name))
+}
+
 fn ours() -> Result<Tool, Box<dyn Error>> {
-    run(cargo().args(["build", "--quiet", "--release", "--package", "bins", "--bin", OURS]))?;
-    let program = target_directory()?.join("release").join(OURS);
+    let program = build(OURS)?;
     let version = version(&program, &["--version"])?;
     Ok(Tool { name: OURS, program, arguments: &["--quiet"], transport: "", referrers: true, version })
 }
@@ -119,7 +124,7 @@ impl Peer {
 }
 
 /// The first line of what a program says of itself, without its name.
-fn version(of: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
+pub(super) fn version(of: &Path, arguments: &[&str]) -> Result<String, Box<dyn Error>> {
     let said = String::from_utf8(stdout(program(of).args(arguments))?)?;
     Ok(said.lines().next().and_then(|line| line.split_whitespace().last()).unwrap_or("?").to_owned())
 }
