@@ -5,6 +5,7 @@
 mod documented;
 pub(crate) mod generated;
 mod manifests;
+mod places;
 mod properties;
 mod refusals;
 mod scalars;
