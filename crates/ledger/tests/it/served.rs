@@ -169,9 +169,12 @@ async fn what_ssh_refuses_is_told_apart_and_nobody_is_asked() {
 async fn the_git_program_conforms_on_git_s_own_daemon() {
     let server = Server::new();
     let (folder, name) = (server.path().parent().unwrap().display(), server.path().file_name().unwrap());
+    // By its own name: `git daemon` would start it as a child, which outlives it.
+    let programs = Command::new("git").arg("--exec-path").output().unwrap().stdout;
+    let program = Path::new(String::from_utf8(programs).unwrap().trim()).join("git-daemon");
     let daemon = Running::start(|port| {
-        let mut command = Command::new("git");
-        command.args(["daemon", "--listen=127.0.0.1", "--reuseaddr", "--export-all", "--enable=receive-pack"]);
+        let mut command = Command::new(&program);
+        command.args(["--listen=127.0.0.1", "--reuseaddr", "--export-all", "--enable=receive-pack"]);
         command.args([format!("--port={port}"), format!("--base-path={folder}"), server.path().display().to_string()]);
         command.stderr(Stdio::null());
         command
