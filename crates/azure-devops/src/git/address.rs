@@ -6,6 +6,8 @@ use super::GitError;
 
 /// What comes between a project and a repository in the URL that people clone from.
 const MARK: &str = "_git";
+/// Where organizations are the first part of a path.
+const CLOUD: &str = "dev.azure.com";
 
 /// The server, the path of the repository's resources there, and its page.
 pub(super) fn parse(url: &LedgerUrl) -> Result<(Origin, String, Url), LedgerError> {
@@ -21,11 +23,11 @@ pub(super) fn parse(url: &LedgerUrl) -> Result<(Origin, String, Url), LedgerErro
     if repository == MARK || before.iter().any(is_odd) {
         return Err(refused());
     }
-    // A repository of its project's name may leave the project out.
     let project = match before {
         [] => return Err(refused()),
-        [organization] => format!("{organization}/{repository}"),
-        more => more.join("/"),
+        // A repository of its project's name may leave the project out.
+        [organization] if page.host_str() == Some(CLOUD) => format!("{organization}/{repository}"),
+        before => before.join("/"),
     };
     Ok((origin, format!("/{project}/_apis/git/repositories/{repository}"), page))
 }
@@ -41,6 +43,7 @@ mod tests {
             ("https://dev.azure.com/acme/forge/_git/ledger", "/acme/forge/_apis/git/repositories/ledger"),
             ("https://dev.azure.com/acme/big%20forge/_git/ledger/", "/acme/big%20forge/_apis/git/repositories/ledger"),
             ("https://dev.azure.com/acme/_git/ledger", "/acme/ledger/_apis/git/repositories/ledger"),
+            ("https://acme.visualstudio.com/forge/_git/ledger", "/forge/_apis/git/repositories/ledger"),
             ("http://127.0.0.1:8080/tfs/all/forge/_git/ledger", "/tfs/all/forge/_apis/git/repositories/ledger"),
         ] {
             assert_eq!(root(url), Some((api.to_owned(), url.trim_end_matches('/').to_owned())), "{url}");

@@ -1,6 +1,6 @@
 use ::http::StatusCode;
 use ledger::{LedgerError, Said};
-use serde::Deserialize;
+use serde_json::Value;
 
 use super::GitError;
 
@@ -34,25 +34,17 @@ pub(crate) enum Kind {
     Other,
 }
 
-/// Longer than any name of an exception.
-const LONGEST_KEY: usize = 200;
-
 impl ServerError {
     pub(crate) fn parse(status: StatusCode, body: &[u8]) -> Self {
-        #[derive(Default, Deserialize)]
-        #[serde(rename_all = "camelCase", default)]
-        struct Document {
-            type_key: Option<String>,
-            message: Option<String>,
-        }
-        let document: Document = serde_json::from_slice(body).unwrap_or_default();
-        let key = document.type_key.filter(|key| key.len() <= LONGEST_KEY).unwrap_or_default();
-        let kind = Kind::of_key(&key).unwrap_or(match status {
+        let document: Value = serde_json::from_slice(body).unwrap_or_default();
+        let text = |name| document.get(name).and_then(Value::as_str);
+        let key = text("typeKey").unwrap_or_default();
+        let kind = Kind::of_key(key).unwrap_or(match status {
             StatusCode::FORBIDDEN => Kind::Permission,
             _ => Kind::Other,
         });
-        let words = document.message.unwrap_or_else(|| status.to_string());
-        Self { status, kind, said: Said::new(&words) }
+        let said = text("message").map_or_else(|| Said::new(&status.to_string()), Said::new);
+        Self { status, kind, said }
     }
 }
 
