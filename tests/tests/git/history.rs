@@ -25,7 +25,7 @@ fn branched(seed: u64) -> String {
         let time = 1_800_000_000 + number * 10;
         write!(stream, "commit {branch}\nmark :{number}\ncommitter A <a@b> {time} +0000\ndata 2\nx\n").unwrap();
         if number == 1 {
-            stream += "deleteall\n";
+            stream += "deleteall\nM 100644 inline old.yaml\ndata 2\nx\n\n";
         } else {
             // Mostly on the one before, so that the way back is long.
             let back = if below(4) == 0 { below((number - 1).min(6)) + 1 } else { 1 };
@@ -57,7 +57,9 @@ async fn agrees(hosted: Hosted, seed: u64) {
     hosted.stream(branched(seed).as_bytes());
     hosted.git(&["update-ref", "-d", "refs/heads/work"]);
     let main: Branch = "main".parse().unwrap();
-    for (path, limit) in [(PATHS[0], 1), (PATHS[1], 40), (PATHS[2], 1000), (PATHS[3], 1000), ("no/where", 3)] {
+    for (path, limit) in
+        [(PATHS[0], 1), (PATHS[1], 40), (PATHS[2], 1000), (PATHS[3], 1000), ("old.yaml", 1), ("no/where", 3)]
+    {
         let count = limit.to_string();
         let expected = ids(&hosted.git(&["rev-list", "-n", &count, "main", "--", path]));
         let client = hosted.client();

@@ -9,7 +9,14 @@
 
 mod conformance;
 mod contention;
+mod faults;
 mod history;
 mod hosted;
+mod hostile;
+mod jepsen;
+mod large;
 mod requests;
+mod scene;
+mod section;
 mod turns;
+mod wire;
