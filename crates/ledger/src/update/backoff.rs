@@ -18,3 +18,20 @@ pub(super) fn after_loss(waited: Duration, attempt: Duration) -> Duration {
     let patience = waited.div_duration_f64(attempt.saturating_mul(8));
     attempt.saturating_mul(4).div_f64(1.0 + patience).clamp(SHORTEST, LONGEST).mul_f64(fastrand::f64())
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn who_has_waited_longer_stays_back_for_less() {
+        let attempt = Duration::from_millis(100);
+        let pause = |waited| {
+            fastrand::seed(7);
+            after_loss(Duration::from_millis(waited), attempt)
+        };
+        let pauses = [0, 100, 500, 2_000, 9_000].map(pause);
+        assert!(pauses.is_sorted_by(|longer, shorter| longer > shorter), "{pauses:?}");
+        assert!(pauses[0] <= attempt * 4);
+    }
+}

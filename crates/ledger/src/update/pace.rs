@@ -66,10 +66,11 @@ impl Pace {
         wait.min(watched.max(self.look * Self::REQUESTS)).mul_f64(0.5 + fastrand::f64() / 2.0).clamp(SHORTEST, LONGEST)
     }
 
-    /// How long the first of the queue may leave the branch as it is before it is passed over.
-    pub(super) fn patience(&self) -> Duration {
+    /// How long the first of the queue may leave the branch as it is before it is passed over, where `gone` were just
+    /// before it: who is gone is often not alone.
+    pub(super) fn patience(&self, gone: u32) -> Duration {
         const SHORTEST: Duration = Duration::from_secs(1);
         const LONGEST: Duration = Duration::from_secs(10);
-        self.attempt.saturating_mul(4).clamp(SHORTEST, LONGEST)
+        ((self.attempt * 4).clamp(SHORTEST, LONGEST) / (1 + gone)).max(self.attempt * 2)
     }
 }

@@ -26,6 +26,8 @@ pub(super) struct Place<'a> {
     front: Option<(Turn, CommitId, Instant)>,
     /// Turns whose holders let their time pass. Nobody waits for them again, even where they cannot be removed.
     passed: BTreeSet<Turn>,
+    /// How many of them one after the other.
+    gone: u32,
     pace: Pace,
 }
 
@@ -41,6 +43,7 @@ impl<'a> Place<'a> {
             ahead: Vec::new(),
             front: None,
             passed: BTreeSet::new(),
+            gone: 0,
             pace: Pace::default(),
         }
     }
@@ -60,17 +63,16 @@ impl<'a> Place<'a> {
     /// How long to wait before the next look; `None` where nobody is ahead, or there is no time left to let others go
     /// first.
     pub(super) async fn wait(&mut self, head: &CommitId) -> Option<Duration> {
-        let mut patient_until = self.first_since(head)? + self.pace.patience();
+        let mut patient_until = self.first_since(head)? + self.pace.patience(self.gone);
         if Instant::now() >= patient_until {
             self.pass_over_first().await;
-            patient_until = self.first_since(head)? + self.pace.patience();
+            patient_until = self.first_since(head)? + self.pace.patience(self.gone);
         }
         let mut wait = self.pace.wait(self.ahead.len());
-        if !self.passed.is_empty() {
-            // Who is gone is often not alone.
+        if self.gone > 0 {
             wait = wait.min(patient_until - Instant::now());
         }
-        if Instant::now() + wait + self.pace.patience() >= self.deadline {
+        if Instant::now() + wait + self.pace.patience(0) >= self.deadline {
             return None;
         }
         self.take(head).await;
@@ -111,7 +113,7 @@ impl<'a> Place<'a> {
         let Some(turns) = self.turns.filter(|_| !self.holds) else { return };
         // It may be taken although the answer is lost.
         self.holds = true;
-        let refused = match timeout(self.pace.patience(), turns.take(&self.turn, at)).await {
+        let refused = match timeout(self.pace.patience(0), turns.take(&self.turn, at)).await {
             Ok(Ok(taken)) => !taken,
             Ok(Err(error)) => !error.is_retryable(),
             Err(_) => false,
@@ -125,9 +127,11 @@ impl<'a> Place<'a> {
     fn first_since(&mut self, head: &CommitId) -> Option<Instant> {
         let first = self.ahead.first()?;
         match &self.front {
-            Some((turn, at, since)) if turn == first && at == head => Some(*since),
-            _ => Some(self.front.insert((first.clone(), *head, Instant::now())).2),
+            Some((turn, at, since)) if turn == first && at == head => return Some(*since),
+            Some((_, at, _)) if at != head => self.gone = 0,
+            _ => {}
         }
+        Some(self.front.insert((first.clone(), *head, Instant::now())).2)
     }
 
     async fn pass_over_first(&mut self) {
@@ -136,5 +140,6 @@ impl<'a> Place<'a> {
             drop(timeout(LEAVING, turns.end(&first)).await);
         }
         self.passed.insert(first);
+        self.gone += 1;
     }
 }

@@ -84,7 +84,9 @@ async fn play(server: &Repository, schedule: &[usize], lost: Option<usize>, chan
 async fn play_all(turns: bool, lost: Option<usize>) {
     let (schedules, changes) = (schedules(), changes());
     assert_eq!(schedules.len(), 34_650);
-    for (number, schedule) in schedules.iter().enumerate() {
+    // Without turns the writers are alike, so that one of them may always be the first.
+    let different = schedules.iter().filter(|schedule| turns || schedule[0] == 0);
+    for (number, schedule) in different.enumerate() {
         fastrand::seed(number as u64);
         let server = server(&[]);
         if !turns {
