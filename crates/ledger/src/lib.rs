@@ -3,7 +3,8 @@
 //! The first lock is the server's: a [push](Remote::push) is compare-and-swap on the branch's head. The second is the
 //! change's own: each [`Edit`] says what its place must hold ([`From`]), and that is judged again on each new head.
 //! So different files are re-applied and nothing is lost, while of two changes to one key the newer build wins and the
-//! older gets [`Outcome::Superseded`].
+//! older gets [`Outcome::Superseded`]. [`revert`] undoes a commit as one more change, [`propose`] leaves the decision to
+//! people.
 //!
 //! A [`Change`] is data, [`apply`] is pure, [`update`] brings it to a [`Remote`]: [`git::Program`] or
 //! [`memory::Repository`]. [`get_scalar`] and [`set_scalar`] are the edits by themselves.

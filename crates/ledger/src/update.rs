@@ -63,9 +63,10 @@ pub enum Outcome {
 /// change without edits may have got others in front, its file belongs into its reads.
 ///
 /// Where the server keeps [turns](crate::Turns), who loses a race, or finds others waiting, queues up: N writers at once
-/// then cost about 2 N pushes instead of 0.37 N². A turn whose holder does nothing is passed over after 1 to 10
-/// seconds. The own turn is given back on every way out, which may take up to a second past the deadline; a dropped
-/// future leaves it.
+/// then cost about 2 N pushes, where compare-and-swap alone costs a share of N². A turn whose holder does nothing is
+/// passed over after 1 to 10 seconds, by how long attempts take. The own turn is given back on every way out, which may
+/// take up to a second past the deadline; a dropped future leaves it. Where there are no turns, who has waited longer
+/// pauses for less.
 ///
 /// # Errors
 /// What [`apply`] refuses; a fault that no retry mends; at the deadline, the last temporary fault, or

@@ -8,7 +8,7 @@ use super::{
 use crate::{Document, KeyPath, Scalar, key_path::Step};
 
 /// The most scalars of one file that are told apart. Each is found, and may be set again, by itself.
-const MOST: usize = 256;
+const MOST: usize = 64;
 
 /// A scalar in which two versions of a manifest differ.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -107,24 +107,27 @@ fn steps(mut was: &Node, mut is: &Node, route: &[usize]) -> Option<Vec<Step>> {
     Some(steps)
 }
 
-/// What chooses this item and no other, in both versions of a list: its name, or the first field that does.
+/// What chooses this item and no other, in both versions of a list: its name, or one of its first fields.
 fn choice(old: &[Node], new: &[Node], position: usize) -> Option<Step> {
-    let kept = fields(new.get(position)?);
-    let mut usable = fields(old.get(position)?);
-    usable.retain(|field| !field.1.is_empty() && kept.contains(field) && is_one(old, field) && is_one(new, field));
-    let (field, value) = usable.iter().find(|(field, _)| *field == "name").or(usable.first())?;
-    Some(Step::Entry { field: (*field).to_owned(), value: value.as_str().to_owned() })
-}
-
-fn is_one(items: &[Node], field: &(&str, Scalar)) -> bool {
-    items.iter().filter(|item| fields(item).contains(field)).count() == 1
-}
-
-fn fields(item: &Node) -> Vec<(&str, Scalar)> {
-    let Content::Mapping { entries, .. } = &item.content else { return Vec::new() };
-    let scalars = entries.iter().filter_map(|(key, value)| match &key.content {
-        Content::Scalar { text, .. } => Some((text.as_str(), value.scalar()?)),
+    const FIELDS: usize = 16;
+    let Content::Mapping { entries, .. } = &old.get(position)?.content else { return None };
+    let field = |(key, value): &'_ (Node, Node)| match &key.content {
+        Content::Scalar { text, .. } => Some((text.clone(), value.scalar().filter(|value| !value.is_empty())?)),
         _ => None,
-    });
-    scalars.collect()
+    };
+    let name = entries.iter().filter_map(field).find(|(field, _)| field == "name");
+    let mut fields = name.into_iter().chain(entries.iter().filter_map(field).take(FIELDS));
+    let is_only = |items: &[Node], (field, value): &(String, Scalar)| {
+        items.get(position).is_some_and(|item| has(item, field, value))
+            && items.iter().filter(|item| has(item, field, value)).count() == 1
+    };
+    let (field, value) = fields.find(|field| is_only(old, field) && is_only(new, field))?;
+    Some(Step::Entry { field, value: value.as_str().to_owned() })
+}
+
+/// Whether an item is a mapping where this field has this value.
+fn has(item: &Node, field: &str, wanted: &Scalar) -> bool {
+    let Content::Mapping { entries, .. } = &item.content else { return false };
+    let is_field = |key: &Node| matches!(&key.content, Content::Scalar { text, .. } if text == field);
+    entries.iter().any(|(key, value)| is_field(key) && value.scalar().as_ref() == Some(wanted))
 }

@@ -81,8 +81,11 @@ async fn nothing_is_undone_where_one_place_has_moved_on() {
 
 #[tokio::test(start_paused = true)]
 async fn places_are_named_as_they_will_be_found_again() {
-    let before = "images:\n- name: a\n  newTag: '1'\n- name: b\n  newTag: '1'\nlist:\n- {key: x, value: 1}\n- {key: y, value: 1}\n---\nkind: B\n\"od.d\": 1\n---\nkind: C\ntag:\n";
-    let after = before.replace("b\n  newTag: '1'", "b\n  newTag: \"2\"").replace("y, value: 1", "y, value: 2");
+    let before = "images:\n- name: a\n  newTag: '1'\n- name: b\n  newTag: '1'\nlist:\n- {key: x, value: 1}\n- {key: y, value: 1}\ntwins:\n- {name: t, id: p, value: 1}\n- {name: t, id: q, value: 1}\n---\nkind: B\n\"od.d\": 1\n---\nkind: C\ntag:\n";
+    let after = before
+        .replace("b\n  newTag: '1'", "b\n  newTag: \"2\"")
+        .replace("y, value: 1", "y, value: 2")
+        .replace("q, value: 1", "q, value: 2");
     let after = after.replace("od.d\": 1", "od.d\": 2").replace("tag:\n", "tag: v2\n");
     let server = server(&[("k.yaml", before.to_owned().into())]);
     let of = commit(&server, &[("k.yaml", Some(&after))]);
@@ -97,6 +100,7 @@ async fn places_are_named_as_they_will_be_found_again() {
     let expected = [
         place(0, "images[name=b].newTag", "2", "1"),
         place(0, "list[key=y].value", "2", "1"),
+        place(0, "twins[id=q].value", "2", "1"),
         place(1, "\"od.d\"", "2", "1"),
         place(2, "tag", "v2", ""),
     ];
