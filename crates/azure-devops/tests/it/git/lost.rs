@@ -2,8 +2,10 @@
 
 use std::time::Duration;
 
+use azure_devops::git::Repository;
+use guarded_http::{Credentials, Limits};
 use ledger::{Outcome, Proposal, Remote as _, update};
-use sandbox::{Act, FaultProxy, Phase, Script};
+use sandbox::{Act, Break, FaultProxy, Faults, Phase, Script};
 use tokio::time::Instant;
 
 use super::{Ledger, draft, forward, main};
@@ -19,11 +21,11 @@ async fn behind_proxy(ledger: &Ledger, script: &Script) -> (FaultProxy, String) 
 
 #[tokio::test]
 async fn whichever_answer_is_lost_there_is_one_commit() {
-    type Break = fn() -> Act;
-    let breaks: [(&str, Break); 7] = [
+    type MakeAct = fn() -> Act;
+    let breaks: [(&str, MakeAct); 7] = [
         ("reset before", || Act::reset(Phase::Before)),
         ("reset after", || Act::reset(Phase::After)),
-        ("closed after", || Act::Break(Phase::After, sandbox::Break::Close)),
+        ("closed after", || Act::Break(Phase::After, Break::Close)),
         ("cut off", || Act::reset(Phase::Answer(10))),
         ("502 after", || Act::change(|_| bad_gateway())),
         ("503 before", || Act::answer(503, "")),
@@ -52,6 +54,22 @@ async fn whichever_answer_is_lost_there_is_one_commit() {
             assert_eq!(pushes, if is_before { 2 } else { 1 }, "{name} {nth}");
         }
     }
+}
+
+#[tokio::test]
+async fn a_push_that_is_never_answered_is_looked_for() {
+    let ledger = Ledger::start(1).await;
+    let script = Script::new();
+    let (_proxy, url) = behind_proxy(&ledger, &script).await;
+    let (patience, deadline) = (Duration::from_secs(2), Instant::now() + Duration::from_secs(60));
+    let limits = Limits { connect: patience, stall: patience, deadline };
+    let client = Repository::new(&url.parse().unwrap(), &Credentials::Bearer(super::TOKEN.into()), limits).unwrap();
+    let faults = Faults::new().on("POST", "*/pushes*", 1..=1, |_| Act::Break(Phase::After, Break::Hold));
+    script.set(faults.rule());
+    let outcome = update(&client, &main(), &forward(0, 5), deadline).await;
+    assert!(matches!(outcome, Ok(Outcome::Updated { .. })), "{outcome:?}");
+    assert_eq!(ledger.landed(5).await, 1);
+    script.set(|_| Act::Pass);
 }
 
 #[tokio::test]
