@@ -1,8 +1,13 @@
 //! What a commit changed is undone, and nothing else.
 
+use std::sync::Arc;
+
 use bytes::Bytes;
 use ledger::{
-    Change, Document, Edit, From, LedgerError, Outcome, RepoPath, RevertError, Scalar, get_scalar, memory::Repository,
+    Change, Document, Edit, From, LedgerError, Outcome, RepoPath, RevertError, Scalar,
+    faults::{Fault, Faulty},
+    get_scalar,
+    memory::Repository,
     revert, revert_change,
 };
 use proptest::{collection::vec, prelude::*};
@@ -147,6 +152,22 @@ async fn a_commit_that_changed_no_manifest_is_refused() {
     assert!(matches!(nothing, Err(RevertError::Nothing { commit }) if commit == of), "{nothing:?}");
     let unknown = undo(&server, &"0123456789012345678901234567890123456789".parse().unwrap(), 1).await;
     assert!(matches!(unknown, Err(RevertError::Ledger { source: LedgerError::NoCommit { .. } })), "{unknown:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn every_call_may_fail_and_one_commit_undoes() {
+    for fault in [Fault::NotSent, Fault::AnswerLost, Fault::RequestLost] {
+        // The commit, its parent's files and its own; then a look, a read and a push.
+        for call in 0..6 {
+            let server = server(&[("a.yaml", manifest("5"))]);
+            bring(&server, &change(1, vec![forward("a.yaml", 20)])).await.unwrap();
+            let client = Faulty::new(Arc::new(server.clone())).with(call, fault.clone());
+            let outcome = revert(&client, &main(), &head(&server), run(2), in_a_minute()).await.unwrap();
+            assert!(matches!(outcome, Outcome::Updated { .. }), "{fault:?} at {call}: {outcome:?}");
+            assert!(client.calls() > 6, "{fault:?} at {call} broke nothing");
+            assert_eq!((now(&server, "a.yaml").into_bytes(), server.log(&main()).len()), (manifest("5").to_vec(), 3));
+        }
+    }
 }
 
 /// Ways to write a value from 0 to 9; 0 is the empty value.
