@@ -56,7 +56,7 @@ impl Command for CheckPolicy {
 
     async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
         let config = session::read(self.config.as_ref(), account)?;
-        let world = session.world(config.as_deref())?;
+        let world = session.world(config.as_deref()).await?;
         let asked = Asked::new(self.wanted.clone(), self.to.clone(), None, true)?;
         conveyor::check(&world, &asked, account).await
     }

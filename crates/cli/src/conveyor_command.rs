@@ -5,7 +5,7 @@ use serde::Serialize;
 
 use crate::{
     document::{AppPart, CHANGE_OUTCOMES, Ended, LedgerPart},
-    flags::{Acting, Common, wanted},
+    flags::{Acting, Common, Writing, wanted},
     run::Command,
     session::{self, Session},
 };
@@ -31,8 +31,8 @@ enum Act {
   conveyor promote payments-api=48213 --to qa
   conveyor promote payments-api=48213 orders-api=48220 --to qa --output json
 
-Exit codes: 0 done or already so, 1 failed, 2 usage, 3 run it again, 10 denied, 11 kept moving, 12 the tag is held,
-13 integrity, 14 a newer build is there, 130 and 143 stopped by a signal.")]
+Exit codes: 0 done or already so, 1 failed, 2 usage, 3 run it again, 4 a pull request is open, 10 denied,
+11 kept moving, 12 the tag is held, 13 integrity, 14 a newer build is there, 130 and 143 stopped by a signal.")]
 struct Promote {
     /// The apps and their builds: all of them or none
     #[arg(value_name = "APP=BUILD", value_parser = wanted, required = true)]
@@ -40,6 +40,8 @@ struct Promote {
     /// The environment to change
     #[arg(long, value_name = "ENV")]
     to: Environment,
+    #[command(flatten)]
+    writing: Writing,
     #[command(flatten)]
     acting: Acting,
 }
@@ -63,15 +65,20 @@ impl Command for Conveyor {
         &self.common
     }
 
+    fn signs(&self) -> bool {
+        let Act::Promote(Promote { writing, .. }) = &self.command;
+        writing.sign
+    }
+
     async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
-        let Act::Promote(Promote { wanted, to, acting }) = &self.command;
+        let Act::Promote(Promote { wanted, to, writing, acting }) = &self.command;
         let config = session::read(acting.config.as_ref(), account)?;
-        let world = session.world(config.as_deref())?;
+        let world = session.world(config.as_deref()).await?;
         let asked = Asked::new(wanted.clone(), to.clone(), acting.expect_digest, acting.dry_run)?;
-        conveyor::promote(&world, &asked, account).await
+        conveyor::promote(&world, &asked.proposing(writing.pull_request), account).await
     }
 
     fn body(account: &Account, ended: &Ended, session: Option<&Session>) -> Body {
-        Body { ledger: LedgerPart::new(account), apps: AppPart::all(account, ended, session) }
+        Body { ledger: LedgerPart::new(account, ended, session), apps: AppPart::all(account, ended, session) }
     }
 }

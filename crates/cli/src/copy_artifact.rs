@@ -112,7 +112,7 @@ impl CopyArtifact {
     async fn app(&self, to: &Environment, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
         let config = session::read(self.acting.config.as_ref(), account)?;
         let wanted = wanted(&self.what).map_err(|rule| Error::Argument { argument: self.what.clone(), rule })?;
-        let world = session.world(config.as_deref())?;
+        let world = session.world(config.as_deref()).await?;
         let asked = Asked::new(vec![wanted], to.clone(), self.acting.expect_digest, self.acting.dry_run)?;
         match &self.from {
             Some(directory) => {
@@ -129,7 +129,10 @@ impl CopyArtifact {
 
     async fn raw(&self, destination: &Reference, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
         let source: Reference = self.what.parse()?;
-        let ledger = session.ledger.as_ref();
+        let ledger = match &session.place {
+            Some(place) => Some((session.ledger(&place.url).await?.remote(), &place.branch)),
+            None => None,
+        };
         let usual = Options::until(session.deadline);
         let options = Options {
             jobs: self.jobs.unwrap_or(usual.jobs),
@@ -140,7 +143,7 @@ impl CopyArtifact {
         let copy = Copy {
             source: &source,
             destination,
-            ledger: ledger.map(|ledger| (&ledger.remote as _, &ledger.place.branch)),
+            ledger,
             connect: &session.live,
             observer: &*session.progress,
             options: &options,

@@ -2,7 +2,10 @@
 
 use std::{collections::BTreeMap, time::Duration};
 
-use conveyor::{Account, AppAccount, ChangeAccount, Denied, Error, Kind, Outcome, chain};
+use conveyor::{
+    Account, AppAccount, ChangeAccount, Denied, Error, Kind, Outcome, chain,
+    ledger::{PullRequest, Refusal},
+};
 use schemars::{JsonSchema, generate::SchemaSettings};
 use serde::Serialize;
 use serde_json::json;
@@ -180,10 +183,28 @@ pub(crate) struct LedgerPart {
     parent: Option<String>,
     /// Each scalar that changed, or would in a dry run.
     changes: Vec<ChangePart>,
+    /// The difference that a dry run would make, as `diff -u` writes it.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    diff: Option<String>,
+    /// The pull request that is open, where the outcome is `pull-request`.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pull_request: Option<PullRequestPart>,
     /// How many pushes were tried, whatever became of them.
     attempts: u32,
-    /// Requests to the Ledger's server; null where the git program makes them and does not count.
+    /// Requests to the Ledger's server, those for the decision and repeated ones included; null where the git program
+    /// makes them and does not count.
     requests: Option<u64>,
+}
+
+/// A pull request that is open.
+#[derive(Debug, Serialize, JsonSchema)]
+struct PullRequestPart {
+    /// Its number.
+    id: u64,
+    /// Its page, for people.
+    url: String,
+    /// Whether it was open before.
+    adopted: bool,
 }
 
 /// A scalar that changed.
@@ -280,6 +301,7 @@ pub(crate) const CHANGE_OUTCOMES: &[&str] = &[
     "superseded",
     "reads-moved",
     "never-won",
+    "pull-request",
 ];
 
 /// The outcome's name. A refused push is exit 1 and so never told by this one.
@@ -297,12 +319,12 @@ fn word(outcome: &Outcome) -> &'static str {
         Outcome::Superseded { .. } => "superseded",
         Outcome::ReadsMoved { .. } => "reads-moved",
         Outcome::NeverWon { .. } => "never-won",
+        Outcome::PullRequest(_) => "pull-request",
         Outcome::Refused(_) => "refused",
     }
 }
 
-fn refused(refusal: &conveyor::ledger::Refusal) -> String {
-    use conveyor::ledger::Refusal;
+fn refused(refusal: &Refusal) -> String {
     match refusal {
         Refusal::BranchPolicy => "the Ledger's branch takes changes through pull requests only".to_owned(),
         Refusal::Permission => "these credentials may not push to the Ledger's branch".to_owned(),
@@ -365,14 +387,22 @@ impl AppPart {
 }
 
 impl LedgerPart {
-    pub(crate) fn new(account: &Account) -> Self {
+    pub(crate) fn new(account: &Account, ended: &Ended, session: Option<&Session>) -> Self {
         let written = account.ledger.as_ref();
+        let pull_request = match ended {
+            Ended::Came(Outcome::PullRequest(PullRequest { id, url, adopted, .. })) => {
+                Some(PullRequestPart { id: *id, url: url.to_string(), adopted: *adopted })
+            }
+            _ => None,
+        };
         Self {
             commit: written.map(|written| written.commit.to_string()),
             parent: written.map(|written| written.parent.to_string()),
             changes: written.map_or(&account.planned, |written| &written.changes).iter().map(ChangePart::new).collect(),
+            diff: account.diff.clone(),
+            pull_request,
             attempts: account.pushes,
-            requests: None,
+            requests: session.map_or(Some(0), Session::ledger_requests),
         }
     }
 }

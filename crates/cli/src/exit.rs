@@ -25,6 +25,7 @@ pub(crate) fn of_outcome(outcome: &Outcome) -> u8 {
         Outcome::Denied(denied) if denied.iter().all(conveyor::Denied::is_transient) => 3,
         Outcome::Denied(_) => 10,
         Outcome::ReadsMoved { .. } | Outcome::NeverWon { .. } => 11,
+        Outcome::PullRequest(_) => 4,
         Outcome::TagHeld { .. } => 12,
         Outcome::Superseded { .. } => 14,
         Outcome::Refused(_) => 1,
@@ -40,7 +41,12 @@ pub(crate) fn of_outcome(outcome: &Outcome) -> u8 {
 
 #[cfg(test)]
 mod tests {
-    use conveyor::{Denied, Error, Outcome, ledger::Refusal, policy, release::Digest};
+    use conveyor::{
+        Denied, Error, Outcome,
+        ledger::{PullRequest, Refusal},
+        policy,
+        release::Digest,
+    };
 
     use super::code;
     use crate::document::Ended;
@@ -59,6 +65,12 @@ mod tests {
     #[test]
     fn outcomes_have_the_codes_of_the_readme() {
         let digest = Digest::of(b"");
+        let request = PullRequest {
+            id: 7,
+            url: "https://dev.azure.com/acme/forge/_git/ledger/pullrequest/7".parse().unwrap(),
+            commit: "0000000000000000000000000000000000000000".parse().unwrap(),
+            adopted: false,
+        };
         let place = "registry.example/a:1".parse().unwrap();
         for (outcome, expected) in [
             (Outcome::Copied, 0),
@@ -68,6 +80,7 @@ mod tests {
             (Outcome::Unchanged, 0),
             (Outcome::Planned, 0),
             (Outcome::Allowed, 0),
+            (Outcome::PullRequest(request), 4),
             (Outcome::Refused(Refusal::BranchPolicy), 1),
             (Outcome::Refused(Refusal::Permission), 1),
             (Outcome::Refused(Refusal::Other(String::new())), 1),

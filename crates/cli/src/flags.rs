@@ -50,6 +50,17 @@ pub(crate) struct Acting {
     pub(crate) expect_digest: Option<Digest>,
 }
 
+/// The flags of commands that write to a Git repository.
+#[derive(Debug, Args)]
+pub(crate) struct Writing {
+    /// Open a pull request, or bring the open one up to date, where the branch takes changes through them only: exit 4
+    #[arg(long)]
+    pub(crate) pull_request: bool,
+    /// Sign the commit as git would: with the key and the program of your git configuration
+    #[arg(long)]
+    pub(crate) sign: bool,
+}
+
 /// How a result is written.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Output {

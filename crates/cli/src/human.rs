@@ -3,7 +3,9 @@
 use std::fmt::Write as _;
 
 use conveyor::{
-    Account, ChangeAccount, CopyAccount, Moved, Outcome, policy,
+    Account, ChangeAccount, CopyAccount, Moved, Outcome,
+    ledger::PullRequest,
+    policy,
     registry_copy::{ToMove, Transfer},
 };
 
@@ -91,6 +93,10 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         Outcome::NeverWon { attempts } => {
             line(text, &format!("not done: others won the race for the branch {attempts} times until the deadline"));
         }
+        Outcome::PullRequest(PullRequest { url, adopted, .. }) => {
+            let how = if *adopted { "was open already and proposes this now" } else { "proposes it" };
+            line(text, &format!("not written yet: the branch takes pull requests only, and {url} {how}"));
+        }
         Outcome::Refused(_) => {
             line(text, &format!("refused: {}", head.result.message()));
         }
@@ -120,6 +126,9 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         tell_copy(text, copy);
     }
     tell_changes(text, "would change", &account.planned);
+    if let Some(diff) = &account.diff {
+        text.push_str(diff);
+    }
     if let Some(ledger) = &account.ledger {
         tell_changes(text, "changed", &ledger.changes);
         let whose = if of_policy { "Ledger commit" } else { "commit" };

@@ -2,7 +2,7 @@
 
 use conveyor::{
     Account, Error, Kind, Outcome,
-    ledger::{EditError, LedgerError},
+    ledger::{EditError, LedgerError, PullRequest},
     release::BuildId,
 };
 
@@ -22,7 +22,7 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         }
         Ended::Came(Outcome::Superseded { app: None, found, .. }) => {
             let expect = quoted(found);
-            Some(format!("nothing, if {expect} is right; to replace it all the same, say --expect {expect}"))
+            Some(format!("nothing, if {expect} is right; to replace it all the same, set it with --expect {expect}"))
         }
         Ended::Came(Outcome::Superseded { found, .. }) if found.parse::<BuildId>().is_err() => {
             Some(format!("{found:?} is no build: put a build number or \"\" there, then {}", again()))
@@ -31,6 +31,12 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
             Some(format!("nothing, if {found} is right; to go forward, promote a build newer than it"))
         }
         Ended::Came(Outcome::Denied(_) | Outcome::ReadsMoved { .. } | Outcome::NeverWon { .. }) => Some(again()),
+        Ended::Came(Outcome::PullRequest(PullRequest { url, .. })) => {
+            Some(format!("complete {url}; after that this says unchanged: {}", this_command()))
+        }
+        Ended::Came(Outcome::Refused(_)) if account.proposable => {
+            Some(format!("propose it: {} --pull-request", this_command()))
+        }
         Ended::Came(Outcome::Refused(_)) => Some(then_again()),
         Ended::Came(Outcome::Updated | Outcome::Unchanged | Outcome::Allowed) => None,
         Ended::Failed(Error::Ledger(LedgerError::Edit { source: EditError::Ambiguous { .. }, .. }))
@@ -83,13 +89,17 @@ fn then_again() -> String {
     format!("put that right, then {}", again())
 }
 
-/// This very command. No argument is ever a secret.
 fn again() -> String {
+    format!("run it again: {}", this_command())
+}
+
+/// This very command. No argument is ever a secret.
+fn this_command() -> String {
     let words = std::env::args().enumerate().map(|(place, word)| match place {
         0 => quoted(word.rsplit('/').next().unwrap_or_default()),
         _ => quoted(&word),
     });
-    format!("run it again: {}", words.collect::<Vec<_>>().join(" "))
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// A word as a shell takes it for itself.

@@ -41,6 +41,11 @@ pub(crate) trait Command: Parser {
     /// The flags of every command.
     fn common(&self) -> &Common;
 
+    /// Whether what it writes is to be signed.
+    fn signs(&self) -> bool {
+        false
+    }
+
     /// Does it.
     async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error>;
 
@@ -73,7 +78,7 @@ pub(crate) fn run<C: Command>() -> ExitCode {
         Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
     };
     let code = runtime.block_on(async {
-        match Session::open(command.common()) {
+        match Session::open(command.common(), command.signs()) {
             Err(error) => finish::<C>(output, &account, &Ended::Failed(error), None, began),
             Ok(session) => {
                 let ended = supervised(&command, &session, &mut account).await;

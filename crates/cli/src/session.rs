@@ -1,51 +1,50 @@
 use std::{
     env,
     io::{self, IsTerminal as _},
-    path::PathBuf,
+    path::{Path, PathBuf},
     sync::Arc,
+    time::Duration,
 };
 
 use conveyor::{
-    Account, DockerConfig, Error, Live, World,
+    Account, DockerConfig, Error, LedgerServer, Live, World,
     config::LedgerPlace,
     guarded_http::Credentials,
-    ledger::{LedgerUrl, git},
+    ledger::{Authorship, Identity, LedgerUrl, Signer},
     release::{Actor, ActorId, RunId},
 };
 use jiff::Timestamp;
 use secrecy::SecretString;
-use tokio::time::Instant;
+use tokio::{sync::OnceCell, time::Instant};
 
 use crate::{flags::Common, progress::Progress};
 
-/// The host whose Ledgers take the job's own token.
-const AZURE: &str = "https://dev.azure.com/";
+/// How long git's configuration may take to be read, and a key to sign.
+const SIGNER: Duration = Duration::from_secs(60);
 
 /// What a command works with: the Ledger that was named, the servers, the deadline. The process's environment is read
 /// here and nowhere else; it gives credentials and ids, never a server.
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) live: Live,
-    pub(crate) ledger: Option<NamedLedger>,
+    /// The Ledger of `--ledger` and `--branch`.
+    pub(crate) place: Option<LedgerPlace>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) deadline: Instant,
     pub(crate) run: RunId,
     release: Option<u64>,
     caller: Actor,
-}
-
-/// The Ledger of `--ledger` and `--branch`.
-#[derive(Debug)]
-pub(crate) struct NamedLedger {
-    pub(crate) remote: git::Program,
-    pub(crate) place: LedgerPlace,
+    /// Whether commits are to be signed.
+    signs: bool,
+    /// The one repository that a command works with.
+    ledger: OnceCell<LedgerServer>,
 }
 
 impl Session {
-    pub(crate) fn open(flags: &Common) -> Result<Self, Error> {
+    pub(crate) fn open(flags: &Common, signs: bool) -> Result<Self, Error> {
         let deadline = Instant::now() + flags.timeout.0;
         let named = flags.ledger.clone().or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent()));
-        let ledger = named.map(|url| NamedLedger::new(&url, flags)).transpose()?;
+        let place = |url: String| Ok::<_, Error>(LedgerPlace { url: url.parse()?, branch: flags.branch.clone() });
         let release = variable("RELEASE_RELEASEID")
             .map(|value| {
                 let rule = "the release's number, as the agent sets it";
@@ -59,26 +58,42 @@ impl Session {
         };
         Ok(Self {
             live: Live::new(DockerConfig::of_process(), azure_credentials(), deadline, told),
-            ledger,
+            place: named.map(place).transpose()?,
             progress,
             deadline,
             run: RunId::new(Timestamp::now().as_millisecond().unsigned_abs(), fastrand::u128(..)),
             release,
             caller: caller(),
+            signs,
+            ledger: OnceCell::new(),
         })
     }
 
-    /// The Ledger that was named.
-    pub(crate) fn ledger(&self) -> Result<&NamedLedger, Error> {
-        self.ledger.as_ref().ok_or(Error::NoLedger)
+    /// The repository that this command works with.
+    pub(crate) async fn ledger(&self, url: &LedgerUrl) -> Result<&LedgerServer, Error> {
+        self.ledger
+            .get_or_try_init(async || {
+                let signer = match self.signs {
+                    true => Some(Signer::of_git(Path::new("git"), SIGNER).await?),
+                    false => None,
+                };
+                let [author, committer] = ["GIT_AUTHOR", "GIT_COMMITTER"].map(identity);
+                self.live.ledger(url, Authorship { author: author?, committer: committer?, signer }).await
+            })
+            .await
+    }
+
+    /// How many requests that repository's server got so far; none known where the git program makes them.
+    pub(crate) fn ledger_requests(&self) -> Option<u64> {
+        self.ledger.get().map_or(Some(0), LedgerServer::requests)
     }
 
     /// The world of the sequences; `config` is a local conveyor.yaml for a dry run.
-    pub(crate) fn world<'a>(&'a self, config: Option<&'a [u8]>) -> Result<World<'a>, Error> {
-        let ledger = self.ledger()?;
+    pub(crate) async fn world<'a>(&'a self, config: Option<&'a [u8]>) -> Result<World<'a>, Error> {
+        let place = self.place.as_ref().ok_or(Error::NoLedger)?;
         Ok(World {
-            ledger: &ledger.remote,
-            place: &ledger.place,
+            ledger: self.ledger(&place.url).await?.remote(),
+            place,
             connect: &self.live,
             config,
             observer: &*self.progress,
@@ -88,19 +103,6 @@ impl Session {
             release: self.release,
             caller: &self.caller,
         })
-    }
-}
-
-impl NamedLedger {
-    pub(crate) fn new(url: &str, flags: &Common) -> Result<Self, Error> {
-        let parsed: LedgerUrl = url.parse()?;
-        let credentials = if url.starts_with(AZURE) { azure_credentials() } else { Credentials::Anonymous };
-        // One run of git ends well before the command does, so that a server that hangs is named.
-        let patient = git::Settings::default();
-        let timeout = patient.timeout.min(flags.timeout.0 / 2);
-        let settings = git::Settings { credentials, timeout, ..patient };
-        let remote = git::Program::new(parsed.clone(), settings);
-        Ok(Self { remote, place: LedgerPlace { url: parsed, branch: flags.branch.clone() } })
     }
 }
 
@@ -135,6 +137,15 @@ fn azure_credentials() -> Credentials {
             Some(Credentials::Basic { user: String::new(), password })
         })
         .unwrap_or(Credentials::Anonymous)
+}
+
+/// The author or committer whose name and address these variables hold, as git takes them; else Conveyor's.
+fn identity(whose: &'static str) -> Result<Identity, Error> {
+    let usual = Identity::default();
+    let part = |variable: &str, usual: &str| self::variable(variable).unwrap_or_else(|| usual.to_owned());
+    let name = part(&format!("{whose}_NAME"), usual.name());
+    let email = part(&format!("{whose}_EMAIL"), usual.email());
+    Ok(Identity::new(&name, &email)?)
 }
 
 /// Who says that he runs this; nobody vouches for it.

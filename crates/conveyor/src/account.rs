@@ -17,10 +17,14 @@ pub struct Account {
     pub copy: Option<CopyAccount>,
     /// What a dry run would write to the Ledger.
     pub planned: Vec<ChangeAccount>,
+    /// The difference that a dry run would make in the Ledger's files, as `diff -u` writes it.
+    pub diff: Option<String>,
     /// What was written to the Ledger.
     pub ledger: Option<LedgerAccount>,
     /// How many pushes were tried, whatever became of them.
     pub pushes: u32,
+    /// Whether the branch takes changes through pull requests only, and the Ledger's server can be asked for one.
+    pub proposable: bool,
     /// Which of the stages were reached.
     pub happened: Happened,
     /// What deserves a look but stopped nothing.

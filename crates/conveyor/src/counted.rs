@@ -1,4 +1,7 @@
-use std::sync::atomic::{AtomicU32, Ordering};
+use std::sync::{
+    Arc,
+    atomic::{AtomicU32, Ordering},
+};
 
 use async_trait::async_trait;
 use ledger::{
@@ -11,19 +14,29 @@ use release::CommitId;
 #[derive(Debug)]
 pub(crate) struct Counted<'a> {
     remote: &'a dyn Remote,
-    pushes: AtomicU32,
+    turns: Option<CountedTurns<'a>>,
+    pushes: Arc<AtomicU32>,
     total: &'a mut u32,
+}
+
+/// Its turns: some pushes go through them.
+#[derive(Debug)]
+struct CountedTurns<'a> {
+    turns: &'a dyn Turns,
+    pushes: Arc<AtomicU32>,
 }
 
 impl<'a> Counted<'a> {
     pub(crate) fn new(remote: &'a dyn Remote, total: &'a mut u32) -> Self {
-        Self { remote, pushes: AtomicU32::new(0), total }
+        let pushes = Arc::new(AtomicU32::new(0));
+        let turns = remote.turns().map(|turns| CountedTurns { turns, pushes: Arc::clone(&pushes) });
+        Self { remote, turns, pushes, total }
     }
 }
 
 impl Drop for Counted<'_> {
     fn drop(&mut self) {
-        *self.total += *self.pushes.get_mut();
+        *self.total += self.pushes.load(Ordering::Relaxed);
     }
 }
 
@@ -57,8 +70,9 @@ impl Remote for Counted<'_> {
     async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
         self.remote.landed(branch, push).await
     }
+
     fn turns(&self) -> Option<&dyn Turns> {
-        Some(self)
+        self.turns.as_ref().map(|turns| turns as &dyn Turns)
     }
 
     fn pull_requests(&self) -> Option<&dyn PullRequests> {
@@ -66,35 +80,22 @@ impl Remote for Counted<'_> {
     }
 }
 
-/// A server without turns has an empty queue and lets nobody into it.
 #[async_trait]
-impl Turns for Counted<'_> {
+impl Turns for CountedTurns<'_> {
     async fn queue(&self, branch: &Branch) -> Result<Queue, LedgerError> {
-        match self.remote.turns() {
-            Some(turns) => turns.queue(branch).await,
-            None => Ok(Queue { head: self.remote.head(branch).await?, turns: Vec::new() }),
-        }
+        self.turns.queue(branch).await
     }
 
     async fn take(&self, turn: &Turn, at: &CommitId) -> Result<bool, LedgerError> {
-        match self.remote.turns() {
-            Some(turns) => turns.take(turn, at).await,
-            None => Ok(false),
-        }
+        self.turns.take(turn, at).await
     }
 
     async fn end(&self, turn: &Turn) -> Result<(), LedgerError> {
-        match self.remote.turns() {
-            Some(turns) => turns.end(turn).await,
-            None => Ok(()),
-        }
+        self.turns.end(turn).await
     }
 
     async fn push_and_end(&self, turn: &Turn, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
         self.pushes.fetch_add(1, Ordering::Relaxed);
-        match self.remote.turns() {
-            Some(turns) => turns.push_and_end(turn, expected, draft).await,
-            None => self.remote.push(&turn.branch, expected, draft).await,
-        }
+        self.turns.push_and_end(turn, expected, draft).await
     }
 }

@@ -24,6 +24,8 @@ pub struct Asked {
     pub(crate) expect: Option<Digest>,
     /// Decide, and do nothing.
     pub(crate) dry_run: bool,
+    /// Open a pull request where the Ledger's branch takes no pushes.
+    pub(crate) propose: bool,
 }
 
 impl Asked {
@@ -35,7 +37,13 @@ impl Asked {
         if expect.is_some() && wanted.len() != 1 {
             return Err(Error::SeveralExpected);
         }
-        Ok(Self { wanted, to, expect, dry_run })
+        Ok(Self { wanted, to, expect, dry_run, propose: false })
+    }
+
+    /// Whether a pull request is opened, or an open one adopted, where the Ledger's branch takes no pushes.
+    #[must_use]
+    pub fn proposing(self, propose: bool) -> Self {
+        Self { propose, ..self }
     }
 
     /// What a copy does to the target's registry.

@@ -1,8 +1,8 @@
 use std::{io, path::PathBuf};
 
 use aws::AwsError;
-use azure_devops::AzureError;
-use ledger::{LedgerError, RepoPath};
+use azure_devops::{AzureError, git::GitError};
+use ledger::{LedgerError, RepoPath, RevertError};
 use record::{DigestConflict, EntryError, RecordError};
 use registry_copy::{CopyError, LayoutError, RegistryError};
 use release::{App, Authority, BuildId, Digest, Environment, ParseError, Reference};
@@ -276,9 +276,22 @@ pub enum Error {
     /// The Ledger failed.
     #[error(transparent)]
     Ledger(#[from] LedgerError),
+    /// A commit that cannot be taken back.
+    #[error(transparent)]
+    Revert(RevertError),
     /// Azure DevOps cannot be asked.
     #[error("Azure DevOps cannot be asked")]
     Azure(#[from] AzureError),
+}
+
+impl From<RevertError> for Error {
+    /// What the Ledger failed at is no matter of the commit.
+    fn from(error: RevertError) -> Self {
+        match error {
+            RevertError::Ledger { source } => Self::Ledger(source),
+            error => Self::Revert(error),
+        }
+    }
 }
 
 /// What kind of failure an error is: what to do about it.
@@ -346,7 +359,15 @@ impl Error {
                 registry(source.is_retryable(), source.is_integrity())
             }
             Self::Copy { source, .. } => registry(source.is_retryable(), source.is_integrity()),
-            Self::Ledger(LedgerError::Edit { .. } | LedgerError::NoFile { .. }) => Kind::Usage,
+            Self::Ledger(LedgerError::Edit { .. } | LedgerError::NoFile { .. } | LedgerError::Signer { .. }) => {
+                Kind::Usage
+            }
+            Self::Ledger(LedgerError::Backend { source, .. })
+                if matches!(source.downcast_ref(), Some(GitError::Address { .. })) =>
+            {
+                Kind::Usage
+            }
+            Self::Revert(_) => Kind::Usage,
             Self::Ledger(source) => registry(source.is_retryable(), false),
             Self::Azure(source) => registry(source.is_retryable(), false),
         }

@@ -10,6 +10,7 @@
 
 mod account;
 mod act;
+mod bring;
 pub mod config;
 mod counted;
 mod decision;
@@ -17,6 +18,7 @@ mod docker_config;
 mod ecr;
 mod error;
 mod facts;
+mod ledger_server;
 mod live;
 mod moving;
 mod outcome;
@@ -24,11 +26,13 @@ pub mod raw;
 mod scene;
 mod sequence;
 mod world;
+mod writing;
 
 pub use account::{Account, AppAccount, ChangeAccount, CopyAccount, Happened, LedgerAccount, Moved};
 pub use decision::Asked;
 pub use docker_config::{DockerConfig, HelperError};
 pub use error::{Error, Kind, chain};
+pub use ledger_server::LedgerServer;
 pub use live::Live;
 pub use outcome::{Denied, Outcome};
 pub use scene::Wanted;

@@ -8,12 +8,13 @@ use async_trait::async_trait;
 use aws::{Access, Ecr, EcrPlace, Identity, RoleArn};
 use azure_devops::{AzureDevOps, http::Server};
 use guarded_http::{Credentials, Limits, Origin, Told};
+use ledger::{Authorship, LedgerUrl};
 use registry_copy::{Registry, http::HttpRegistry};
 use release::{Authority, Repository};
 use tokio::time::Instant;
 
 use crate::{
-    Connect, Error,
+    Connect, Error, LedgerServer,
     config::{self, Aws, EnvironmentConfig},
     docker_config::{DockerConfig, Found, Login},
     ecr,
@@ -94,6 +95,15 @@ impl Live {
             }
         }
         distinct.into_iter().map(Client::requests).sum()
+    }
+
+    /// The Ledger at `url`. What it is told depends on who serves it: Azure DevOps hears this process's own credentials
+    /// for that, others what the user's git credential helpers have for them.
+    ///
+    /// # Errors
+    /// A URL that is none of the server's, helpers that hang, and credentials that cannot be sent.
+    pub async fn ledger(&self, url: &LedgerUrl, authorship: Authorship) -> Result<LedgerServer, Error> {
+        LedgerServer::open(url, authorship, &self.azure, self.limits).await
     }
 
     /// That the file which the environment names as docker's configuration is not there, once a registry was opened as

@@ -1,4 +1,4 @@
-use ledger::Refusal;
+use ledger::{PullRequest, Refusal};
 use policy::{RuleVerdict, Violation};
 use release::{App, Digest, Reference};
 
@@ -50,6 +50,9 @@ pub enum Outcome {
         /// How many pushes were tried.
         attempts: u32,
     },
+    /// The Ledger's branch takes changes through pull requests only, and this one is open: the Ledger asks for the builds
+    /// once people have completed it.
+    PullRequest(PullRequest),
     /// The Ledger's server does not want the commit.
     Refused(Refusal),
 }

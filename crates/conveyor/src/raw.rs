@@ -1,14 +1,16 @@
 //! The raw forms: two references, or one scalar in any repository. They ask no policy, so they refuse what is
 //! configured.
 
-use aws::Access;
-use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
-use registry_copy::{CopyError, Destination, Observer, Options, Registry, RegistryError, Source, http};
-use release::{Authority, Digest, Reference, RunId, Tag};
-use tokio::time::Instant;
+mod write;
 
+use aws::Access;
+use ledger::{Branch, Remote, RepoPath};
+use registry_copy::{CopyError, Destination, Observer, Options, Registry, RegistryError, Source, http};
+use release::{Authority, Digest, Reference, Tag};
+
+pub use self::write::{Write, revert, update};
 use crate::{
-    Account, ChangeAccount, Connect, CopyAccount, Error, LedgerAccount, Outcome, act,
+    Account, Connect, CopyAccount, Error, Outcome,
     config::{self, Config, EnvironmentConfig},
     ecr,
     moving::{self, Moving},
@@ -165,68 +167,6 @@ async fn read_config(ledger: &dyn Remote, branch: &Branch) -> Result<Config, Err
 
 fn config_path() -> Result<RepoPath, Error> {
     config::FILE.parse().map_err(|_| Error::NoConfig)
-}
-
-/// Sets one scalar in a repository that is no Ledger.
-///
-/// # Errors
-/// [`Error::GuardedLedger`] where the repository holds a conveyor.yaml; else as the update fails.
-pub async fn update(
-    remote: &dyn Remote,
-    branch: &Branch,
-    edit: Edit,
-    run: RunId,
-    dry_run: bool,
-    deadline: Instant,
-    account: &mut Account,
-) -> Result<Outcome, Error> {
-    let wanted = edit.to.to_string();
-    let change = Change {
-        run,
-        message: format!("{}: {} = {}", edit.file, edit.key, edit.to),
-        edits: vec![edit],
-        reads: vec![Read { path: config_path()?, was: None }],
-        prepends: Vec::new(),
-    };
-    if dry_run {
-        return plan(remote, branch, &change, wanted, account).await;
-    }
-    match act::push(remote, branch, &change, deadline, account).await? {
-        ledger::Outcome::Updated { commit, parent, applied, .. } => {
-            let changes = applied.iter().map(|applied| ChangeAccount::new(None, applied)).collect();
-            account.ledger = Some(LedgerAccount { commit, parent, changes });
-            Ok(Outcome::Updated)
-        }
-        ledger::Outcome::Unchanged { .. } => Ok(Outcome::Unchanged),
-        ledger::Outcome::Superseded { found, .. } => {
-            Ok(Outcome::Superseded { app: None, found: found.to_string(), wanted })
-        }
-        ledger::Outcome::ReadsMoved { .. } => Err(Error::GuardedLedger),
-        ledger::Outcome::NeverWon { attempts } => Ok(Outcome::NeverWon { attempts }),
-        ledger::Outcome::Refused(refusal) => Ok(Outcome::Refused(refusal)),
-    }
-}
-
-/// What the change would come to on the branch as it is.
-async fn plan(
-    remote: &dyn Remote,
-    branch: &Branch,
-    change: &Change,
-    wanted: String,
-    account: &mut Account,
-) -> Result<Outcome, Error> {
-    let paths: Vec<RepoPath> = change.paths().into_iter().collect();
-    let at = remote.head(branch).await?;
-    let found = remote.read(&at, &paths).await?;
-    match ledger::apply(&std::iter::zip(paths, found).collect(), change)? {
-        Applied::Draft { edits, .. } => {
-            account.planned = edits.iter().map(|edit| ChangeAccount::new(None, edit)).collect();
-            Ok(Outcome::Planned)
-        }
-        Applied::Unchanged => Ok(Outcome::Unchanged),
-        Applied::Superseded { found, .. } => Ok(Outcome::Superseded { app: None, found: found.to_string(), wanted }),
-        Applied::ReadsMoved { .. } => Err(Error::GuardedLedger),
-    }
 }
 
 #[cfg(test)]

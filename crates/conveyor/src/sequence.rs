@@ -28,10 +28,11 @@ pub async fn promote(world: &World<'_>, asked: &Asked, account: &mut Account) ->
         }
         if let Some(source) = &decision.servers.source {
             let permitted = decision.permits(&open, &Intent::Promote, Step::Copy, account).await?;
-            let planned = permitted.iter().filter_map(act::planned).collect();
+            if asked.dry_run {
+                act::plan(&decision, &permitted, account).await?;
+            }
             let copied = act::copy(&decision, permitted, &**source, from(&decision), asked.dry_run, account).await?;
             if asked.dry_run {
-                account.planned = planned;
                 return Ok(copied);
             }
         }
@@ -122,10 +123,10 @@ async fn write(
     let permitted = decision.permits(open, &Intent::Promote, Step::Change, account).await?;
     account.happened.copied = true;
     if asked.dry_run {
-        account.planned = permitted.iter().filter_map(act::planned).collect();
+        act::plan(decision, &permitted, account).await?;
         return Ok(Outcome::Planned);
     }
-    act::change(decision, permitted, account).await
+    act::change(decision, permitted, asked.propose, account).await
 }
 
 fn unchanged(account: &mut Account) -> Outcome {

@@ -24,6 +24,18 @@ impl Identity {
         }
         Ok(Self { name: name.to_owned(), email: email.to_owned() })
     }
+
+    /// The name.
+    #[must_use]
+    pub fn name(&self) -> &str {
+        &self.name
+    }
+
+    /// The address.
+    #[must_use]
+    pub fn email(&self) -> &str {
+        &self.email
+    }
 }
 
 impl Default for Identity {

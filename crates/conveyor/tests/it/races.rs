@@ -1,6 +1,6 @@
 //! What happens to the Ledger, the approvals or the servers while a sequence is on its way.
 
-use std::sync::Arc;
+use std::{sync::Arc, time::Duration};
 
 use azure_devops::memory::{End, Server};
 use bytes::Bytes;
@@ -87,7 +87,8 @@ async fn a_branch_that_never_stands_still_is_given_up_at_the_deadline() {
     arrived_before(&forge, APP, 48213, "qa").await;
     let race = |call: usize| (call, Fault::Race(vec![(word("README.md"), format!("{call}\n").into())]));
     let faults = Faults { ledger: (0..100_000).map(race).collect(), ..Faults::default() };
-    let done = forge.client_with(faults).promote(&[(APP, 48213)], "qa").await;
+    let client = Client { patience: Duration::from_secs(5), ..forge.client_with(faults) };
+    let done = client.promote(&[(APP, 48213)], "qa").await;
     assert!(matches!(done.outcome, Ok(Outcome::NeverWon { attempts }) if attempts > 1), "{done:?}");
     assert_eq!(forge.value("qa", APP), "");
 }

@@ -254,7 +254,6 @@ impl Forge {
         self.ledger.log(&main_branch())[0].id
     }
 
-    /// How many commits main has.
     pub(crate) fn commits(&self) -> usize {
         self.ledger.log(&main_branch()).len()
     }
@@ -298,6 +297,7 @@ impl Forge {
             observer: Box::new(()),
             expect: None,
             dry_run: false,
+            propose: false,
             patience: Duration::from_mins(10),
         }
     }
@@ -377,7 +377,6 @@ impl AzureDevOps for FaultyAzure {
     }
 }
 
-/// The servers that conveyor.yaml names.
 pub(crate) struct Servers {
     registries: [Arc<Faulty<InMemory>>; 3],
     pub(crate) azure: Arc<FaultyAzure>,
@@ -433,6 +432,7 @@ pub(crate) struct Client<'f> {
     pub(crate) observer: Box<dyn conveyor::Observer>,
     pub(crate) expect: Option<Digest>,
     pub(crate) dry_run: bool,
+    pub(crate) propose: bool,
     pub(crate) patience: Duration,
 }
 
@@ -479,7 +479,7 @@ impl Client<'_> {
 
     fn asked(&self, wanted: &[(&str, u64)], to: &str) -> Asked {
         let wanted = wanted.iter().map(|(app, number)| Wanted { app: word(app), build: build(*number) }).collect();
-        Asked::new(wanted, word(to), self.expect, self.dry_run).unwrap()
+        Asked::new(wanted, word(to), self.expect, self.dry_run).unwrap().proposing(self.propose)
     }
 
     fn world<'a>(&'a self, now: &'a (dyn Fn() -> Timestamp + Send + Sync)) -> World<'a> {
