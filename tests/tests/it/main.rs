@@ -9,6 +9,7 @@ mod ecr;
 mod faults;
 mod help;
 mod kill;
+mod ledger;
 mod logins;
 mod progress;
 mod raw;
