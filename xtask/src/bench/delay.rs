@@ -30,7 +30,7 @@ pub(super) struct Heard {
     /// Bytes that the server sent.
     pub(super) answered: usize,
     /// Whether the server spoke last.
-    closed: bool,
+    server_spoke: bool,
 }
 
 impl Heard {
@@ -41,15 +41,15 @@ impl Heard {
 
     fn of_client(&mut self, bytes: &[u8]) {
         match self.asked.last_mut() {
-            Some(piece) if !self.closed => piece.extend_from_slice(bytes),
+            Some(piece) if !self.server_spoke => piece.extend_from_slice(bytes),
             _ => self.asked.push(bytes.to_vec()),
         }
-        self.closed = false;
+        self.server_spoke = false;
     }
 
     fn of_server(&mut self, bytes: &[u8]) {
         self.answered += bytes.len();
-        self.closed = true;
+        self.server_spoke = true;
     }
 }
 

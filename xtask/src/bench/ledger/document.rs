@@ -204,17 +204,19 @@ fn crowd(text: &mut String, crowds: &Crowds) -> fmt::Result {
         text,
         "\n## Many writers at once\n\n\
          Processes that start together, each with a manifest of its own; the wall time is from the first's start to the \
-         last's end. All updates landed, each once. A try is a push, whatever became of it. All of it is done by the same \
-         cores.\n\n\
-         | way | writer | at once | wall s | against the script | tries | tries each | most by one | requests |\n\
-         | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
+         last's end. All updates landed, each once. A try is a push, whatever became of it. *Idle* is the part of \
+         the processors' time in which neither writers nor server had anything to do: what waits, for a turn or for the \
+         network, is idle; near 0 the machine is what limits.\n\n\
+         | way | writer | at once | wall s | against the script | tries | tries each | most by one | requests | idle |\n\
+         | --- | --- | --- | --- | --- | --- | --- | --- | --- | --- |"
     )?;
     for point in &crowds.points {
-        let (Some(wall), Some(tries), Some(most), Some(requests)) = (
+        let (Some(wall), Some(tries), Some(most), Some(requests), Some(idle)) = (
             point.spread(|race| race.wall),
             point.spread(|race| f64::from(race.tries)),
             point.spread(|race| f64::from(race.most_tries)),
             point.spread(|race| race.requests as f64),
+            point.spread(|race| race.idle),
         ) else {
             continue;
         };
@@ -222,7 +224,7 @@ fn crowd(text: &mut String, crowds: &Crowds) -> fmt::Result {
         let ratio = crowds.ratio(point.way).filter(|_| is_compared);
         writeln!(
             text,
-            "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {} |",
+            "| {} | {} | {} | {} | {} | {} | {:.1} | {} | {} | {:.2} |",
             point.way.name(),
             point.writer.name(),
             point.writers,
@@ -232,6 +234,7 @@ fn crowd(text: &mut String, crowds: &Crowds) -> fmt::Result {
             tries.median / point.writers as f64,
             most.median,
             requests.median,
+            idle.median,
         )?;
     }
     Ok(())

@@ -15,7 +15,7 @@ use tokio::runtime::Runtime;
 use super::{
     super::{
         delay::{Delay, Ear, Heard},
-        measured::{Taken, measure},
+        measured::{Taken, cores, idle, measure},
     },
     repository::{Repository, Shape},
     writer::{Workplace, Writer},
@@ -65,6 +65,8 @@ pub(super) struct Race {
     /// Of the one with the most.
     pub(super) most_tries: u32,
     pub(super) requests: usize,
+    /// What part of the processors' time nothing was to do in, of 1.
+    pub(super) idle: f64,
 }
 
 #[derive(Debug, thiserror::Error)]
@@ -131,7 +133,7 @@ impl Host {
         self.forget();
         let folder = tempfile::tempdir_in(&workplace.home)?;
         let url = self.url(way);
-        let begun = Instant::now();
+        let (begun, idle_before) = (Instant::now(), idle()?);
         let children: Vec<Child> = wanted
             .iter()
             .enumerate()
@@ -142,6 +144,7 @@ impl Host {
             .collect::<Result<_, _>>()?;
         let outputs: Vec<_> = children.into_iter().map(Child::wait_with_output).collect::<Result<_, _>>()?;
         let wall = begun.elapsed().as_secs_f64();
+        let idle = (idle()? - idle_before) / (wall * cores()? as f64);
         let requests = self.server.log().requests().len();
         let mut attempts = Vec::new();
         for output in outputs {
@@ -154,7 +157,7 @@ impl Host {
         }
         self.repository.holds(&wanted)?;
         let most_tries = attempts.iter().copied().max().unwrap_or(0);
-        Ok(Race { wall, tries: attempts.iter().sum(), most_tries, requests })
+        Ok(Race { wall, tries: attempts.iter().sum(), most_tries, requests, idle })
     }
 
     fn forget(&self) {
