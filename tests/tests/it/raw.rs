@@ -152,8 +152,9 @@ async fn one_image_of_a_kustomization() {
     let updated = company.json(&format!("{place} images[name=api].newTag --set 48213 --forward-only"), 0).await;
     assert_eq!(updated["changes"][0]["key"], "images[name=api].newTag");
     assert_eq!(file(&bare, "kustomization.yaml"), KUSTOMIZATION.replace("48200", "48213"));
-    let failed =
-        company.fails(&format!("{place} images[name=db].newTag --set 1"), 2, &["kustomization.yaml", "line "]).await;
+    let failed = company
+        .fails(&format!("{place} images[name=db].newTag --set 1"), 2, &["kustomization.yaml:1 cannot be edited"])
+        .await;
     assert_eq!(failed["error"]["kind"], "usage");
 }
 
@@ -221,6 +222,6 @@ async fn one_of_several_documents() {
     company.fails(&place, 2, &["two.yaml", "lines 2, 5", "--document"]).await;
     company.json(&format!("{place} --document 1 --expect 1"), 0).await;
     assert_eq!(file(&bare, "two.yaml"), "image:\n  tag: \"1\"\n---\nimage:\n  tag: \"2\"\n");
-    company.fails(&format!("{place} --document 2"), 2, &["there is no document 2", "has 2"]).await;
+    company.fails(&format!("{place} --document 2"), 2, &["the file has no document 2", "lines 1, 4"]).await;
     company.fails("update-ledger payments-api=1 --env qa --document 1", 2, &["--repo"]).await;
 }
