@@ -9,7 +9,7 @@ use tests::git;
 async fn the_git_program_conforms_on_git_http_backend() {
     let forge = Forge::start().await.unwrap();
     let client = Program::new(forge.ledger_url().parse().unwrap(), Settings::default());
-    let rewind = async |to: sandbox::release::CommitId| {
+    let rewind = async |to: release::CommitId| {
         git(&forge.ledger_dir(), &["update-ref", "refs/heads/main", &to.to_string()]);
     };
     conformance::check(&client, &"main".parse().unwrap(), rewind).await.unwrap();
