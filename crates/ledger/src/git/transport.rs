@@ -2,7 +2,7 @@ use release::CommitId;
 
 use super::store::Store;
 use crate::{
-    Authorship, Branch, Draft, LedgerError, Push, Said,
+    Authorship, Branch, Draft, LedgerError, Push, Said, Unanswered,
     child::Output,
     settle::{Pushed, refusal},
 };
@@ -67,9 +67,12 @@ impl Store {
             return Ok(Push::Accepted(commit));
         }
         match (rejection(&output.stdout, &refspec), failure(&output)) {
-            (Some(reason), _) => {
+            (Some(reason), failure) => {
                 let refusal = refusal(&reason, &format!("{reason} {}", output.stderr));
-                pushed.settle(refusal, || self.tip(branch)).await
+                match pushed.settle(refusal, || self.tip(branch)).await? {
+                    Push::Stale if self.url.origin().is_some() => self.lost_over_http(pushed, draft, failure).await,
+                    push => Ok(push),
+                }
             }
             (None, denied @ LedgerError::Denied { .. }) => {
                 let tip = self.tip(branch).await.map_err(|source| pushed.in_doubt(source))?;
@@ -77,6 +80,20 @@ impl Store {
             }
             (None, failure) => Err(pushed.in_doubt(failure)),
         }
+    }
+
+    /// What a race was that seems lost. Curl sends a push once more whose connection broke before an answer, so that it
+    /// may have been lost to ourselves.
+    async fn lost_over_http(&self, pushed: Pushed<'_>, draft: &Draft, lost: LedgerError) -> Result<Push, LedgerError> {
+        let Pushed { branch, expected, commit } = pushed;
+        let tip = self.tip(branch).await.map_err(|source| pushed.in_doubt(source))?;
+        // A server that lags behind does not show yet to whom.
+        if tip == Some(expected) {
+            return Err(pushed.in_doubt(lost));
+        }
+        let first = Unanswered { expected, run: draft.run, commits: vec![commit] };
+        let ours = self.landed(branch, &first).await.map_err(|source| pushed.in_doubt(source))?;
+        Ok(ours.map_or(Push::Stale, Push::Accepted))
     }
 
     /// Where the server has a branch now.
