@@ -101,7 +101,7 @@ impl Case {
             let ends = if by == By::Program { self.row.of_program } else { self.row.ends };
             assert_eq!(code, ends.code(), "{name}, {by:?}: {said}\n{:#?}", asked(&scene));
             match ends {
-                Ends::Updated => scene.is_brought_once(),
+                Ends::Updated => scene.is_updated(by, &said),
                 Ends::Refused | Ends::Failed(_) => assert_eq!(scene.ours().len(), 0, "{name}, {by:?}"),
             }
             if by != By::Program {

@@ -74,7 +74,7 @@ fn canaries(folder: &Path) -> String {
 }
 
 fn shown(text: &str) -> String {
-    text.replace("OUT", "FILE").escape_debug().to_string().replace('|', "\\|").replace("\\`", "`")
+    text.replace("OUT", "FILE").escape_default().to_string().replace('|', "\\|").replace("\\`", "`")
 }
 
 #[tokio::test]

@@ -54,21 +54,35 @@ fn mixed(number: usize) -> usize {
     (mixed ^ (mixed >> 31)) as usize >> 1
 }
 
-fn is_of_two_percent(number: usize) -> bool {
-    mixed(number).is_multiple_of(50)
+/// How many run, how many at a time, and of how many one is hit by chance.
+#[derive(Debug, Clone, Copy)]
+struct Plan {
+    updates: usize,
+    processes: usize,
+    one_of: usize,
 }
 
-async fn run(agent: &Agent, url: &str, number: usize) -> Ran {
+impl Plan {
+    fn hits(self, number: usize) -> bool {
+        mixed(number).is_multiple_of(self.one_of)
+    }
+
+    /// When a process is killed: anywhere in the time that one takes with so many others.
+    fn kill_after(self, number: usize) -> Option<Duration> {
+        let longest = 250 * self.processes;
+        self.hits(number + 7).then(|| Duration::from_millis((mixed(number) % longest) as u64))
+    }
+}
+
+async fn run(agent: &Agent, url: &str, number: usize, plan: Plan) -> Ran {
     let file = manifest(manifest_of(number));
     let line = format!(
         "update-ledger --repo {url} --file {file} --key image.tag --set {number} --forward-only --output json --timeout 120s"
     );
     let began = Instant::now();
     let mut child = agent.command(&line).spawn().unwrap();
-    let killed = is_of_two_percent(number + 7);
-    if killed {
-        // Anywhere in a process that takes about a second under this load.
-        tokio::time::sleep(Duration::from_millis((mixed(number) % 1_000) as u64)).await;
+    if let Some(pause) = plan.kill_after(number) {
+        tokio::time::sleep(pause).await;
         drop(child.start_kill());
     }
     let output = child.wait_with_output().await.unwrap();
@@ -78,8 +92,11 @@ async fn run(agent: &Agent, url: &str, number: usize) -> Ran {
         Some(0) => Told::Updated(document["commit"].as_str().unwrap().to_owned()),
         Some(11 | 14) => Told::NotWritten,
         Some(3) | None => Told::Unknown,
-        code => panic!("{number} ended with {code:?}: {document} {}", String::from_utf8_lossy(&output.stderr)),
+        code @ Some(_) => {
+            panic!("{number} ended with {code:?}: {document} {}", String::from_utf8_lossy(&output.stderr))
+        }
     };
+    let killed = output.status.code().is_none();
     Ran { number, told, killed, took, tries: document["attempts"].as_u64().unwrap_or_default() }
 }
 
@@ -143,12 +160,16 @@ fn percentile(sorted: &[Duration], percent: usize) -> f64 {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn jepsen() {
     let is_soak = env::var_os("LEDGER_SOAK").is_some();
-    let (updates, processes) = if is_soak { (500, 20) } else { (60, 6) };
+    let plan = match is_soak {
+        true => Plan { updates: 500, processes: 20, one_of: 50 },
+        false => Plan { updates: 60, processes: 6, one_of: 10 },
+    };
+    let Plan { updates, processes, .. } = plan;
     let scene = Arc::new(Scene::new().await);
     let lost = Arc::new(AtomicUsize::new(0));
     let counted = Arc::clone(&lost);
     scene.script.set(move |seen| {
-        if is_of_two_percent(seen.number) {
+        if plan.hits(seen.number) {
             counted.fetch_add(1, Ordering::SeqCst);
             return Act::reset(Phase::After);
         }
@@ -165,7 +186,7 @@ async fn jepsen() {
                 if number >= FIRST + updates {
                     return runs;
                 }
-                runs.push(run(&agent, &scene.url(), number).await);
+                runs.push(run(&agent, &scene.url(), number, plan).await);
             }
         });
     }

@@ -138,7 +138,14 @@ impl Scene {
         self.hosted.git(&["for-each-ref", "--format=%(refname)"])
     }
 
-    /// Exactly one commit of ours, and nothing left behind.
+    /// It is told to be written, and so it is.
+    pub(crate) fn is_updated(&self, by: By, said: &str) {
+        // "Unchanged" would be of a client that does not know its own commit.
+        assert!(said.to_lowercase().starts_with("updated"), "{by:?}: {said}");
+        self.is_brought_once();
+    }
+
+    /// Exactly one commit of ours, and nothing is wrong with it.
     pub(crate) fn is_brought_once(&self) {
         let ours = self.ours();
         assert!(ours.len() == 1 && self.is_brought(), "{ours:?}");

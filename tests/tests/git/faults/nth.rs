@@ -50,7 +50,7 @@ async fn undisturbed(by: By) -> Cost {
     fails(&scene, usize::MAX, || Act::Pass);
     let (code, said) = scene.update(by, LIMIT).await;
     assert_eq!(code, 0, "{by:?}: {said}");
-    scene.is_brought_once();
+    scene.is_updated(by, &said);
     let seen = scene.script.seen();
     Cost { requests: seen.len(), pushes: seen.iter().filter(|seen| seen.is("POST", PUSH)).count() }
 }
@@ -66,7 +66,7 @@ async fn gets_over(act: fn() -> Act) {
             let (code, said) = scene.update(by, LIMIT).await;
             assert_eq!(code, 0, "{by:?} at {number}: {said}\n{:#?}", asked(&scene));
             assert!(scene.script.seen().len() >= number, "{number} was not met");
-            scene.is_brought_once();
+            scene.is_updated(by, &said);
             assert_eq!(scene.refs(), "refs/heads/main\n", "{by:?} at {number}");
 
             scene.script.set(|_| Act::Pass);
