@@ -244,15 +244,18 @@ fn grown(text: &mut String, growth: &Growth) -> fmt::Result {
     writeln!(
         text,
         "\n## How one update grows with the repository (0 ms)\n\n\
-         | manifests | commits | writer | wall s | CPU s | memory MiB |\n| --- | --- | --- | --- | --- | --- |"
+         The floor is as above: what the server takes for the requests of ours.\n\n\
+         | manifests | commits | writer | wall s | floor s | CPU s | memory MiB |\n\
+         | --- | --- | --- | --- | --- | --- | --- |"
     )?;
     for point in growth.commits.iter().chain(&growth.manifests) {
         let Shape { manifests, commits } = point.shape;
         writeln!(
             text,
-            "| {manifests} | {commits} | {} | {} | {:.3} | {:.1} |",
+            "| {manifests} | {commits} | {} | {} | {} | {:.3} | {:.1} |",
             point.writer.name(),
             seconds(point.wall),
+            point.floor.map_or_else(String::new, seconds),
             point.cpu,
             point.memory,
         )?;

@@ -4,12 +4,14 @@ use std::{
     error::Error,
     io::{self, Read, Write},
     net::{SocketAddr, TcpStream},
+    num::NonZeroUsize,
     time::Instant,
 };
 
 use super::{
-    super::delay::Heard,
+    super::{delay::Heard, statistics::Spread},
     host::{Host, Way},
+    writer::{Workplace, Writer},
 };
 
 #[derive(Debug, thiserror::Error)]
@@ -19,9 +21,26 @@ struct Elsewhere {
     found: String,
 }
 
-/// Sends what was heard once more, each request when the one before is answered, from the state that it was heard in.
-/// Returns the seconds; `tip` is what it must lead to.
-pub(super) fn replay(host: &Host, way: Way, heard: &Heard, tip: &str) -> Result<f64, Box<dyn Error>> {
+/// The seconds that the bytes of one update by ours take, each way, from the state that it was made in.
+pub(super) fn measure(
+    host: &Host,
+    workplace: &Workplace,
+    ways: &[Way],
+    runs: NonZeroUsize,
+) -> Result<Vec<(Way, Spread)>, Box<dyn Error>> {
+    let heard = host.update(Writer::Ours, Way::Delayed, workplace, 0)?.heard;
+    let tip = host.repository.tip()?;
+    let mut floors = Vec::new();
+    for &way in ways {
+        let walls = (0..runs.get()).map(|_| replay(host, way, &heard, &tip));
+        let walls: Vec<f64> = walls.collect::<Result<_, _>>()?;
+        floors.push((way, Spread::of(walls).ok_or("no run")?));
+    }
+    Ok(floors)
+}
+
+/// Sends what was heard once more, each request when the one before is answered. `tip` is what it must lead to.
+fn replay(host: &Host, way: Way, heard: &Heard, tip: &str) -> Result<f64, Box<dyn Error>> {
     host.repository.rewind()?;
     let begun = Instant::now();
     say(host.address(way), &heard.asked)?;

@@ -4,6 +4,7 @@ use std::{error::Error, fs, num::NonZeroUsize, path::Path};
 
 use super::{
     super::{picture::Bar, statistics::Spread},
+    floor,
     host::{Host, Way},
     repository::Shape,
     writer::{Workplace, Writer},
@@ -25,6 +26,8 @@ pub(super) struct Point {
     pub(super) wall: Spread,
     pub(super) cpu: f64,
     pub(super) memory: f64,
+    /// The least that the requests of ours take.
+    pub(super) floor: Option<Spread>,
 }
 
 #[derive(Default)]
@@ -92,12 +95,14 @@ fn points(host: &Host, shape: Shape, workplace: &Workplace, runs: NonZeroUsize) 
             taken.push(host.update(*writer, Way::Direct, workplace, run)?.taken);
         }
     }
+    let floor = floor::measure(host, workplace, &[Way::Direct], runs)?.pop().map(|(_, floor)| floor);
     let mut points = Vec::new();
     for (writer, taken) in all {
         let wall = Spread::of(taken.iter().map(|taken| taken.wall)).ok_or("no run")?;
         let cpu = Spread::of(taken.iter().map(|taken| taken.cpu)).ok_or("no run")?.median;
         let memory = Spread::of(taken.iter().map(|taken| taken.memory)).ok_or("no run")?.median;
-        points.push(Point { writer, shape, wall, cpu, memory });
+        let floor = floor.filter(|_| writer == Writer::Ours);
+        points.push(Point { writer, shape, wall, cpu, memory, floor });
     }
     Ok(points)
 }

@@ -27,29 +27,18 @@ pub(super) struct Updates {
 impl Updates {
     pub(super) fn measure(host: &Host, workplace: &Workplace, runs: NonZeroUsize) -> Result<Self, Box<dyn Error>> {
         let mut series = Vec::new();
-        let mut heard = None;
         for way in WAYS {
             eprintln!("one update, {}", way.name());
             let mut of_way: Vec<Series> =
                 WRITERS.map(|writer| Series { writer, way, runs: Vec::new() }).into_iter().collect();
             for run in 0..runs.get() {
                 for series in &mut of_way {
-                    let taken = host.update(series.writer, way, workplace, run)?;
-                    if (series.writer, way) == (Writer::Ours, Way::Delayed) {
-                        heard = Some((taken.heard.clone(), host.repository.tip()?));
-                    }
-                    series.runs.push(taken);
+                    series.runs.push(host.update(series.writer, way, workplace, run)?);
                 }
             }
             series.extend(of_way);
         }
-        let (heard, tip) = heard.ok_or("no run")?;
-        let mut floors = Vec::new();
-        for way in [Way::Direct, Way::Delayed] {
-            let walls = (0..runs.get()).map(|_| floor::replay(host, way, &heard, &tip));
-            let walls: Vec<f64> = walls.collect::<Result<_, _>>()?;
-            floors.push((way, Spread::of(walls).ok_or("no run")?));
-        }
+        let floors = floor::measure(host, workplace, &[Way::Direct, Way::Delayed], runs)?;
         Ok(Self { series, floors })
     }
 
