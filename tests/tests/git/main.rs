@@ -1,4 +1,4 @@
-//! The Ledger on real Git servers. It links nothing but the ledger and the sandbox, so that it is built fast.
+//! The Ledger on real Git servers. The clients of the library, and the binary.
 #![expect(
     clippy::unwrap_used,
     clippy::expect_used,
@@ -6,6 +6,7 @@
     clippy::indexing_slicing,
     reason = "a test fails by panicking"
 )]
+#![expect(clippy::print_stdout, reason = "--nocapture shows what was measured")]
 
 mod conformance;
 mod contention;
