@@ -1,8 +1,8 @@
-use std::{io, path::Path, time::Duration};
+use std::{path::Path, sync::Arc, time::Duration};
 
 use azure_devops::git::Repository;
 use guarded_http::{Credentials, Limits, Origin};
-use ledger::{Authorship, LedgerError, LedgerUrl, Remote, credentials_of_git, git, smart_http};
+use ledger::{Authorship, CredentialHelpers, LedgerUrl, Remote, credentials_of_git, git, smart_http};
 use tokio::time::Instant;
 
 use crate::Error;
@@ -43,13 +43,26 @@ impl LedgerServer {
             let settings = git::Settings { authorship, timeout, ..usual };
             return Ok(Self::Git(Box::new(git::Program::new(url.clone(), settings))));
         };
-        let credentials = credentials(url, &origin, azure, HELPERS.min(patience)).await?;
         let limits = Limits { connect: limits.connect.min(patience), stall: limits.stall.min(patience), ..limits };
+        let (git, timeout) = (Path::new(GIT), HELPERS.min(patience));
+        let known = (origin.to_string() == AZURE && !matches!(azure, Credentials::Anonymous)).then(|| azure.clone());
         if authorship.signer.is_none() && is_azure(url, &origin) {
+            // Azure DevOps may answer with a page to sign in at instead of asking who is there.
+            let credentials = match known {
+                Some(known) => known,
+                None => credentials_of_git(url, git, timeout).await?.unwrap_or(Credentials::Anonymous),
+            };
             return Ok(Self::Azure(Box::new(Repository::new(url, &credentials, limits)?)));
         }
-        let settings = smart_http::Settings { authorship, credentials, limits };
-        Ok(Self::Http(Box::new(smart_http::Server::new(url, settings)?)))
+        Ok(Self::Http(Box::new(match known {
+            Some(credentials) => {
+                smart_http::Server::new(url, smart_http::Settings { authorship, credentials, limits })?
+            }
+            None => {
+                let helpers = Arc::new(CredentialHelpers::new(url, git, timeout));
+                smart_http::Server::authorized_by(url, helpers, authorship, limits)?
+            }
+        })))
     }
 
     /// The server as all that reads and writes it sees it.
@@ -76,21 +89,4 @@ impl LedgerServer {
 /// Whether it speaks the REST interface of Azure Repos. On this machine only a stand-in for it has such a path.
 fn is_azure(url: &LedgerUrl, origin: &Origin) -> bool {
     origin.to_string() == AZURE || origin.is_loopback() && url.as_str().contains("/_git/")
-}
-
-async fn credentials(
-    url: &LedgerUrl,
-    origin: &Origin,
-    azure: &Credentials,
-    timeout: Duration,
-) -> Result<Credentials, Error> {
-    if origin.to_string() == AZURE && !matches!(azure, Credentials::Anonymous) {
-        return Ok(azure.clone());
-    }
-    match credentials_of_git(url, Path::new(GIT), timeout).await {
-        Ok(found) => Ok(found.unwrap_or(Credentials::Anonymous)),
-        // Without git there are no helpers of its.
-        Err(LedgerError::Io { source, .. }) if source.kind() == io::ErrorKind::NotFound => Ok(Credentials::Anonymous),
-        Err(error) => Err(error.into()),
-    }
 }

@@ -50,7 +50,7 @@ pub use apply::{Applied, AppliedEdit, Snapshot, apply};
 pub use authorship::Authorship;
 pub use branch::Branch;
 pub use change::{Change, Edit, From, Prepend, Read};
-pub use credential_helper::credentials_of_git;
+pub use credential_helper::{CredentialHelpers, credentials_of_git};
 pub use diff::diff;
 pub use document::Document;
 pub use error::{FILE_LIMIT, Kind, LedgerError, Said};

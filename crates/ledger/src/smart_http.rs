@@ -15,11 +15,11 @@ mod turns;
 
 use std::{
     collections::BTreeMap,
-    sync::{Mutex, MutexGuard, PoisonError},
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
 };
 
 use async_trait::async_trait;
-use guarded_http::{Credentials, Limits};
+use guarded_http::{Authorize, Client, Credentials, Limits};
 use release::CommitId;
 
 use self::{cache::Cache, connection::Connection, talk::Known};
@@ -61,9 +61,27 @@ impl Server {
     /// [`LedgerError::NoServer`] for a folder, [`LedgerError::Http`] for credentials that cannot be sent.
     pub fn new(url: &LedgerUrl, settings: Settings) -> Result<Self, LedgerError> {
         let Settings { authorship, credentials, limits } = settings;
-        let connection = Connection::new(url, &credentials, limits)?;
+        let connection = Connection::new(url, |origin| Client::new(origin, &credentials, limits))?;
+        Ok(Self::over(connection, authorship))
+    }
+
+    /// A client that sends what `authorize` gives.
+    ///
+    /// # Errors
+    /// [`LedgerError::NoServer`] for a folder.
+    pub fn authorized_by(
+        url: &LedgerUrl,
+        authorize: Arc<dyn Authorize>,
+        authorship: Authorship,
+        limits: Limits,
+    ) -> Result<Self, LedgerError> {
+        let connection = Connection::new(url, |origin| Client::authorized_by(origin, authorize, limits))?;
+        Ok(Self::over(connection, authorship))
+    }
+
+    fn over(connection: Connection, authorship: Authorship) -> Self {
         let (known, cache, turns) = (Mutex::default(), Mutex::default(), Mutex::default());
-        Ok(Self { connection, authorship, known, cache, turns })
+        Self { connection, authorship, known, cache, turns }
     }
 
     /// How many requests were sent so far, repeated ones included.

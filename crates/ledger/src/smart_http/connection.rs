@@ -1,5 +1,5 @@
 use bytes::Bytes;
-use guarded_http::{Client, Credentials, HeaderName, HttpError, Limits, Method, StatusCode, header};
+use guarded_http::{Client, HeaderName, HttpError, Method, Origin, StatusCode, header};
 
 use crate::{
     LedgerError, LedgerUrl, Said,
@@ -37,9 +37,12 @@ pub(super) struct Connection {
 }
 
 impl Connection {
-    pub(super) fn new(url: &LedgerUrl, credentials: &Credentials, limits: Limits) -> Result<Self, LedgerError> {
+    pub(super) fn new(
+        url: &LedgerUrl,
+        client: impl FnOnce(Origin) -> Result<Client, HttpError>,
+    ) -> Result<Self, LedgerError> {
         let origin = url.origin().ok_or_else(|| LedgerError::NoServer { url: url.clone() })?;
-        let client = Client::new(origin, credentials, limits).map_err(failed)?;
+        let client = client(origin).map_err(failed)?;
         Ok(Self { client, url: url.as_str().trim_end_matches('/').to_owned() })
     }
 
