@@ -25,6 +25,12 @@ pub enum LedgerError {
         /// The commit that was asked for.
         commit: CommitId,
     },
+    /// A commit changes so much that it is not told: 100,000 files and folders and more, or folders of millions.
+    #[error("commit {commit} changes more files and folders than the 100,000 that are looked at")]
+    ManyChanges {
+        /// The commit.
+        commit: CommitId,
+    },
     /// There is no repository at the Ledger's URL, or these credentials do not see it.
     #[error("the server has no such repository: {said}")]
     NoRepository {

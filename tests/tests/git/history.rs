@@ -1,10 +1,11 @@
 //! History over the wire, compared with what git says of it.
 
-use std::fmt::Write as _;
+use std::{fmt::Write as _, time::Duration};
 
-use ledger::{Branch, Remote, RepoPath, Unanswered};
+use ledger::{Branch, LedgerError, Remote, RepoPath, Unanswered, git};
 use release::{CommitId, RunId};
 use sandbox::GitOptions;
+use tokio::time::timeout;
 
 use crate::hosted::Hosted;
 
@@ -99,4 +100,56 @@ async fn so_it_is_whatever_a_server_offers() {
     agrees(Hosted::with(old.clone()).await, 3).await;
     agrees(Hosted::with(old).await.configured("uploadpack.allowAnySHA1InWant", "false"), 4).await;
     agrees(Hosted::new().await.configured("uploadpack.allowFilter", "false"), 5).await;
+}
+
+/// A push, 20 commits on top of it, and then the merge of a branch that began where the push did: at first the start is
+/// fetched and the push is not.
+#[tokio::test]
+async fn a_push_is_found_behind_a_merge_that_is_a_shortcut() {
+    let hosted = Hosted::new().await;
+    let client = hosted.client();
+    let main: Branch = "main".parse().unwrap();
+    let expected = client.head(&main).await.unwrap();
+    let commit = |branch: &str, message: &str, from: &str| {
+        let head = "committer A <a@b> 1800000000 +0000";
+        let length = message.len();
+        hosted.stream(format!("commit refs/heads/{branch}\n{head}\ndata {length}\n{message}\n{from}\n\n").as_bytes());
+    };
+    let run = RunId::new(1_800_000_000_000, 7);
+    commit("short", "short", "from refs/heads/main^0");
+    commit("main", &format!("push\n\nConveyor-Run: {run}\n"), "from refs/heads/main^0");
+    let pushed: CommitId = hosted.git(&["rev-parse", "main"]).trim_end().parse().unwrap();
+    for number in 0..20 {
+        commit("main", &number.to_string(), "from refs/heads/main^0");
+    }
+    commit("main", "merge", "from refs/heads/main^0\nmerge refs/heads/short");
+    let url = format!("file://{}", hosted.path().display()).parse().unwrap();
+    let program = git::Program::new(url, git::Settings::default());
+    let clients: [&dyn Remote; 2] = [&client, &program];
+    for client in clients {
+        for commits in [vec![], vec![pushed]] {
+            let landed = client.landed(&main, &Unanswered { expected, run, commits }).await.unwrap();
+            assert_eq!(landed, Some(pushed), "{client:?}");
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_commit_of_more_files_than_can_be_compared_is_an_error_in_time() {
+    let hosted = Hosted::new().await;
+    // Each folder has the next one ten times: 10^12 files in 12 small trees.
+    let blob = hosted.git(&["rev-parse", "main:README.md"]).trim_end().to_owned();
+    let (mut kind, mut id) = ("100644 blob", blob);
+    for _ in 0..12 {
+        let rows: String = (0..10).map(|name| format!("{kind} {id}\t{name}\n")).collect();
+        id = hosted.feed(&["mktree"], rows.as_bytes()).trim_end().to_owned();
+        kind = "040000 tree";
+    }
+    let head = hosted.git(&["rev-parse", "main"]);
+    let commit = ["-c", "user.name=A", "-c", "user.email=a@b", "commit-tree", "-p", head.trim_end(), "-m", "bomb", &id];
+    let commit: CommitId = hosted.git(&commit).trim_end().parse().unwrap();
+    hosted.rewind(&commit);
+    let client = hosted.client();
+    let found = timeout(Duration::from_secs(60), client.commit(&commit)).await.unwrap();
+    assert!(matches!(found, Err(LedgerError::ManyChanges { commit: of }) if of == commit), "{found:?}");
 }

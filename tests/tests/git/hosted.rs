@@ -70,9 +70,14 @@ impl Hosted {
         git(&self.path(), arguments, b"")
     }
 
+    /// The same, and it reads an input.
+    pub(crate) fn feed(&self, arguments: &[&str], input: &[u8]) -> String {
+        git(&self.path(), arguments, input)
+    }
+
     /// Does what a stream for git-fast-import says.
     pub(crate) fn stream(&self, stream: &[u8]) {
-        git(&self.path(), &["fast-import", "--quiet"], stream);
+        self.feed(&["fast-import", "--quiet"], stream);
     }
 
     /// Commits to main, as a colleague would, what git-fast-import's commands say.

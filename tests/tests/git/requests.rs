@@ -2,14 +2,16 @@
 
 use std::time::Duration;
 
-use ledger::{Branch, Draft, Outcome, Push, Remote, smart_http::Server, update};
+use guarded_http::Credentials;
+use ledger::{Branch, Draft, Outcome, Push, Refusal, Remote, Turn, Turns, smart_http::Server, update};
 use release::{CommitId, RunId};
-use sandbox::GitOptions;
+use sandbox::{Act, GitOptions};
 use tokio::time::Instant;
 
 use crate::{
     contention::bring,
-    hosted::{Hosted, accepted, manifest},
+    hosted::{Hosted, accepted, client_at, manifest},
+    scene::{PUSH, Scene},
 };
 
 fn main() -> Branch {
@@ -96,6 +98,40 @@ async fn what_a_server_cannot_is_learnt_once() {
         assert_eq!(hosted.server.connections(), 1);
         hosted.assert_clean();
     }
+}
+
+#[tokio::test]
+async fn a_colleagues_large_files_are_in_nobodys_way() {
+    let hosted = Hosted::new().await;
+    let client = hosted.client();
+    cost(&client, 0).await;
+    // More than one answer may have, and nothing that could be made smaller.
+    let mut large =
+        b"commit refs/heads/main\ncommitter A <a@b> 1800000000 +0000\ndata 1\nx\nfrom refs/heads/main^0\n".to_vec();
+    let mut state = 1_u64;
+    for number in 0..70 {
+        large.extend(format!("M 100644 inline large/{number}\ndata {}\n", 1 << 20).bytes());
+        for _ in 0..(1 << 20) / 4 {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1_442_695_040_888_963_407);
+            large.extend(((state >> 32) as u32).to_le_bytes());
+        }
+        large.push(b'\n');
+    }
+    hosted.stream(&large);
+    // What is new since then, in vain; then as a new client.
+    assert_eq!(cost(&client, 1).await, 5);
+}
+
+#[tokio::test]
+async fn a_refusal_by_status_is_one_with_a_turn_too() {
+    let scene = Scene::new().await;
+    let client = client_at(&scene.url(), Credentials::Anonymous);
+    let head = client.head(&main()).await.unwrap();
+    let turn = Turn { run: draft().run, branch: main() };
+    assert!(client.take(&turn, &head).await.unwrap());
+    scene.on(PUSH, 1.., |_| Act::answer(413, "too large"));
+    let push = client.push_and_end(&turn, &head, &draft()).await.unwrap();
+    assert!(matches!(push, Push::Refused(Refusal::Other(_))), "{push:?}");
 }
 
 #[tokio::test]

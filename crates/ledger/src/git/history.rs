@@ -57,15 +57,17 @@ impl Store {
             }
             let (tip, not_before) = (tip.to_string(), format!("^{since}"));
             let knows_since = self.has(since).await?;
-            let gained = if knows_since { vec![&*tip, &not_before] } else { vec![&*tip] };
-            for batch in self.rev_list(&[&*gained, &["--"]].concat()).await?.chunks(1000) {
+            let range = if knows_since { vec![&*tip, &not_before] } else { vec![&*tip] };
+            let gained = self.rev_list(&[&*range, &["--"]].concat()).await?;
+            for batch in gained.chunks(1000) {
                 let found = self.find(batch, push).await?;
                 if found.is_some() {
                     return Ok(found);
                 }
             }
-            let reaches_since = knows_since && self.is_ancestor(since, &tip).await?;
-            if reaches_since || self.cut_off().await?.is_empty() {
+            // A merge may lead to `since` long before the rest of what came since.
+            let cut = self.cut_off().await?;
+            if gained.iter().all(|commit| !cut.contains(commit)) {
                 break;
             }
         }
@@ -77,11 +79,6 @@ impl Store {
         let list = String::from_utf8_lossy(&list);
         let ids = list.lines().map(|line| line.parse().map_err(|_| LedgerError::Garbled { operation: OPERATION }));
         ids.collect()
-    }
-
-    async fn is_ancestor(&self, older: &CommitId, newer: &str) -> Result<bool, LedgerError> {
-        let arguments = ["merge-base", "--is-ancestor", &older.to_string(), newer];
-        Ok(self.git.run(OPERATION, &arguments, b"").await?.status.success())
     }
 
     /// The commits whose parents were not fetched.

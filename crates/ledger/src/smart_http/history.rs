@@ -26,6 +26,11 @@ const FEWEST: usize = 16;
 /// How many bytes of trees are looked into at once, as far as can be told from the trees before.
 const MOST_BYTES: usize = 32 << 20;
 
+/// How many rows of trees may differ between two commits, and how many are compared for that. A tree that has another
+/// one ten times, and so on, is small and holds more files than there is memory for.
+const MOST_DIFFERING: usize = 100_000;
+const MOST_COMPARED: usize = 4_000_000;
+
 /// Whether more of a commit is wanted than what it says itself.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Looked {
@@ -38,6 +43,10 @@ enum Looked {
 struct Commits(HashMap<CommitId, Commit>);
 
 impl Commits {
+    fn has_all(&self, ids: &[CommitId]) -> bool {
+        ids.iter().all(|id| self.0.contains_key(id))
+    }
+
     /// All that a commit comes from, and itself, newest first; and whether nothing is cut off.
     fn reachable(&self, from: CommitId) -> (Vec<CommitId>, bool) {
         let mut walk = Walk::default();
@@ -120,18 +129,18 @@ impl Server {
         branch: &Branch,
         push: &Unanswered,
     ) -> Result<Option<CommitId>, LedgerError> {
-        let since = push.expected;
         for depth in DEPTHS {
-            let (tip, commits) = self.newest(branch, depth, Looked::At).await?;
-            let (all, is_whole) = commits.reachable(tip);
-            let older: HashSet<CommitId> = commits.reachable(since).0.into_iter().collect();
-            let is_ours = |id: &CommitId| {
-                let commit = commits.0.get(id);
-                commit.is_some_and(|commit| push.is(id, &commit.parents, run_trailer::run_of(&commit.message)))
-            };
-            let found = all.iter().find(|id| !older.contains(id) && is_ours(id));
-            if found.is_some() || is_whole || all.contains(&since) {
-                return Ok(found.copied());
+            let (_, commits) = self.newest(branch, depth, Looked::At).await?;
+            let older: HashSet<CommitId> = commits.reachable(push.expected).0.into_iter().collect();
+            let is_ours =
+                |id: &CommitId, commit: &Commit| push.is(id, &commit.parents, run_trailer::run_of(&commit.message));
+            let gained = || commits.0.iter().filter(|(id, _)| !older.contains(*id));
+            if let Some((found, _)) = gained().find(|(id, commit)| is_ours(id, commit)) {
+                return Ok(Some(*found));
+            }
+            // A merge may lead to `expected` long before the rest of what came since.
+            if gained().all(|(_, commit)| commits.has_all(&commit.parents)) {
+                break;
             }
         }
         Ok(None)
@@ -174,7 +183,7 @@ impl Server {
             && let Some(id) = walk.pop()
         {
             let Some(commit) = commits.0.get(&id) else { continue };
-            if commit.parents.iter().any(|parent| !commits.0.contains_key(parent)) {
+            if !commits.has_all(&commit.parents) {
                 // Where history is cut off, a commit seems to have made every file that it has.
                 is_whole = false;
                 continue;
@@ -246,6 +255,7 @@ impl Server {
     ) -> Result<BTreeSet<RepoPath>, LedgerError> {
         let mut changed = BTreeSet::new();
         let mut level = vec![(None, before, Some(after))];
+        let (mut differing, mut compared) = (0, 0);
         while !level.is_empty() {
             let ids = level.iter().flat_map(|(_, before, after)| [*before, *after]).flatten().collect();
             let trees = self.trees(at, ids, Filter::Trees).await?;
@@ -253,7 +263,16 @@ impl Server {
             for (folder, before, after) in level {
                 let rows =
                     |id: Option<ObjectId>| id.and_then(|id| trees.get(&id)).map(Vec::as_slice).unwrap_or_default();
-                for (name, [before, after]) in pairs(rows(before), rows(after)) {
+                let (before, after) = (rows(before), rows(after));
+                let pairs = pairs(before, after);
+                differing += pairs.len();
+                compared += before.len() + after.len();
+                if differing > MOST_DIFFERING || compared > MOST_COMPARED {
+                    return Err(LedgerError::ManyChanges { commit: *at });
+                }
+                // A few trees may be many folders, all of them at hand: nothing else gives deadlines a chance.
+                tokio::task::yield_now().await;
+                for (name, [before, after]) in pairs {
                     let Some(path) = child(folder.as_ref(), &name) else { continue };
                     let is_folder = |row: &Option<&Row>| row.is_some_and(|row| row.mode.is_folder());
                     if [before, after].iter().any(|row| row.is_some() && !is_folder(row)) {

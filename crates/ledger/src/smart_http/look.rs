@@ -1,5 +1,6 @@
 use std::collections::{BTreeMap, BTreeSet, HashMap};
 
+use guarded_http::HttpError;
 use release::{CommitId, ObjectId};
 
 use super::{Server, lock, talk::is_refused};
@@ -179,7 +180,9 @@ impl Server {
         let fetched = match have {
             // What is new since then is little, and new files are likely to be the ones wanted.
             Some(_) => match self.fetch(&Fetch { have, filter: None, ..cold }).await {
-                Err(LedgerError::Pack { .. }) => self.fetch(&cold).await,
+                Err(LedgerError::Pack { .. } | LedgerError::Http { source: HttpError::TooLarge { .. } }) => {
+                    self.fetch(&cold).await
+                }
                 fetched => fetched,
             },
             None => self.fetch(&cold).await,

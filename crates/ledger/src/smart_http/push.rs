@@ -56,6 +56,7 @@ impl Server {
                 Ok(report) if report.is_taken(&branch.to_string()) => return Ok(self.ended(turn, &made)),
                 Ok(_) => {}
                 Err(LedgerError::Denied { .. }) => {}
+                Err(error) if no(&error).is_some() => {}
                 Err(error) if was_sent(&error) => return Err(pushed.in_doubt(error)),
                 Err(error) => return Err(error),
             }
