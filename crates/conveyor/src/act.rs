@@ -109,7 +109,7 @@ pub(crate) async fn change(
     }
     let branch = &world.place.branch;
     let pushed = bring::push(world.ledger, branch, change, until, account).await?;
-    let topic = propose.then(|| writing.topic()).transpose()?;
+    let topic = propose.then(|| writing.topic(branch)).transpose()?;
     let brought = bring::or_propose(pushed, world.ledger, branch, change, topic.as_ref(), until).await?;
     Ok(settle(scene, &writing, brought, account))
 }
@@ -122,7 +122,9 @@ pub(crate) async fn plan(
 ) -> Result<(), Stop> {
     let (world, scene) = (decision.world, &decision.scene);
     let writing = Writing::of(world, scene, permitted, (world.now)(), account)?;
-    if let Applied::Draft { edits, .. } = bring::plan(world.ledger, &scene.at, &writing.change, account).await? {
+    if let Applied::Draft { edits, .. } =
+        bring::plan(world.ledger, &scene.at, &writing.change, world.deadline, account).await?
+    {
         account.planned = changes(&writing, &edits);
     }
     Ok(())

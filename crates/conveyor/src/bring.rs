@@ -82,10 +82,11 @@ pub(crate) async fn plan(
     remote: &dyn Remote,
     at: &CommitId,
     change: &Change,
+    deadline: Instant,
     account: &mut Account,
 ) -> Result<Applied, Error> {
     let paths: Vec<RepoPath> = change.paths().into_iter().collect();
-    let found = remote.read(at, &paths).await?;
+    let found = ledger::persist(deadline, async || remote.read(at, &paths).await).await?;
     let parent: Snapshot = std::iter::zip(paths, found).collect();
     let applied = ledger::apply(&parent, change)?;
     if let Applied::Draft { draft, .. } = &applied {

@@ -359,9 +359,12 @@ impl Error {
                 registry(source.is_retryable(), source.is_integrity())
             }
             Self::Copy { source, .. } => registry(source.is_retryable(), source.is_integrity()),
-            Self::Ledger(LedgerError::Edit { .. } | LedgerError::NoFile { .. } | LedgerError::Signer { .. }) => {
-                Kind::Usage
-            }
+            Self::Ledger(
+                LedgerError::Edit { .. }
+                | LedgerError::NoFile { .. }
+                | LedgerError::Signer { .. }
+                | LedgerError::Touched { .. },
+            ) => Kind::Usage,
             Self::Ledger(LedgerError::Backend { source, .. })
                 if matches!(source.downcast_ref(), Some(GitError::Address { .. })) =>
             {

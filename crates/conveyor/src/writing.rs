@@ -37,6 +37,7 @@ impl<'d> Writing<'d> {
             edits: Vec::new(),
             reads: scene.reads.clone(),
             prepends: Vec::new(),
+            restores: Vec::new(),
             message: message(scene, permitted),
         };
         let (mut edited, mut written) = (Vec::new(), Vec::new());
@@ -70,8 +71,8 @@ impl<'d> Writing<'d> {
     }
 
     /// The branch that holds it where it is proposed.
-    pub(crate) fn topic(&self) -> Result<Branch, Error> {
-        topic(&self.environment, self.written.clone())
+    pub(crate) fn topic(&self, target: &Branch) -> Result<Branch, Error> {
+        topic(target, &self.environment, self.written.clone())
     }
 
     /// The case that an edit is of.
@@ -85,17 +86,19 @@ impl<'d> Writing<'d> {
     }
 }
 
-/// The branch that a proposal of these builds is on: the same for the same builds, and for no others.
-fn topic(environment: &Environment, mut written: Vec<(&App, BuildId)>) -> Result<Branch, Error> {
+/// The branch that a proposal of these builds to `target` is on: the same for the same builds, and for no others and to
+/// no other branch.
+fn topic(target: &Branch, environment: &Environment, mut written: Vec<(&App, BuildId)>) -> Result<Branch, Error> {
     written.sort();
     let name = |(app, build): &(&App, BuildId)| format!("{app}-{build}");
     let all: Vec<String> = written.iter().map(name).collect();
     let first = all.first().map(String::as_str).unwrap_or_default();
     let others = match all.len() {
         0 | 1 => String::new(),
-        several => format!("-and-{}-{}", several - 1, short(&all.join(" "))),
+        several => format!("-and-{}", several - 1),
     };
-    Ok(format!("conveyor/{environment}/{first}{others}").parse()?)
+    let which = short(&format!("{target} {}", all.join(" ")));
+    Ok(format!("conveyor/{environment}/{first}{others}-{which}").parse()?)
 }
 
 /// A few characters that stand for a text.
@@ -205,13 +208,17 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_topic_follows_from_the_builds_alone() {
+    fn a_topic_follows_from_the_builds_and_the_target_alone() {
         let apps: Vec<App> = ["orders-api", "payments-api", "web"].map(|name| name.parse().unwrap()).into();
-        let topic = |builds: &[(usize, u64)]| {
+        let topic_to = |target: &str, builds: &[(usize, u64)]| {
             let written = builds.iter().map(|(app, build)| (&apps[*app], build.to_string().parse().unwrap()));
-            topic(&"qa".parse().unwrap(), written.collect()).unwrap().short().to_owned()
+            let (target, environment) = (target.parse().unwrap(), "qa".parse().unwrap());
+            topic(&target, &environment, written.collect()).unwrap().short().to_owned()
         };
-        assert_eq!(topic(&[(1, 48213)]), "conveyor/qa/payments-api-48213");
+        let topic = |builds: &[(usize, u64)]| topic_to("main", builds);
+        let one = topic(&[(1, 48213)]);
+        assert!(one.starts_with("conveyor/qa/payments-api-48213-") && one.len() == 43, "{one}");
+        assert_ne!(one, topic_to("release", &[(1, 48213)]));
         let two = topic(&[(1, 48213), (0, 7)]);
         assert!(two.starts_with("conveyor/qa/orders-api-7-and-1-") && two.len() == 43, "{two}");
         assert_eq!(two, topic(&[(0, 7), (1, 48213)]));

@@ -4,9 +4,10 @@ use bytes::Bytes;
 use release::BuildId;
 
 use crate::{
-    Change, Draft, Edit, FILE_LIMIT, Found, From, KeyPath, LedgerError, Prepend, RepoPath, Scalar, get_scalar,
+    Change, Draft, Edit, FILE_LIMIT, Found, From, KeyPath, LedgerError, Prepend, RepoPath, Restore, Scalar, get_scalar,
     prepend::{begins_with, prepend},
     run_trailer, set_scalar,
+    yaml::has_several_documents,
 };
 
 /// Some paths as they stand at one commit; `None` for what is absent there.
@@ -55,20 +56,23 @@ pub struct AppliedEdit {
 
 /// Judges a change on one parent and says what a commit on top of it would write. Pure.
 ///
-/// In this order: a read that differs stops it; each edit is settled, or holds and is spliced in, or stops it; a change
+/// In this order: a read that differs stops it; a file to [restore](Restore) must be one that can be; each edit is settled, or holds and is spliced in, or stops it; a change
 /// that had edits, all of them settled, is unchanged; what is left is one commit of the spliced edits and of the
-/// prepends that are not on behalf of a settled edit. Edits of one file build on each other, in their order. A change
+/// prepends that are not on behalf of a settled edit, with the old bytes of what is to be restored. Edits of one file build on each other, in their order. A change
 /// that has no edits is settled where its items are their files' newest already, so that it may be run again.
 ///
 /// `parent` must hold each of [`Change::paths`].
 ///
 /// # Errors
-/// A manifest that is absent, too large or cannot be edited, a record file that is broken, a path that was not read.
+/// A manifest that is absent, too large or cannot be edited or [restored](LedgerError::Touched), a record file that is broken, a path that was not read.
 pub fn apply(parent: &Snapshot, change: &Change) -> Result<Applied, LedgerError> {
     for read in &change.reads {
         if found(parent, &read.path)?.map(|found| found.id) != read.was {
             return Ok(Applied::ReadsMoved { path: read.path.clone() });
         }
+    }
+    for restore in &change.restores {
+        recognise(parent, change, restore)?;
     }
     let mut files = Files { parent, written: BTreeMap::new() };
     let mut settled = vec![false; change.edits.len()];
@@ -102,11 +106,28 @@ pub fn apply(parent: &Snapshot, change: &Change) -> Result<Applied, LedgerError>
         let bytes = files.get(&item.file)?;
         files.set(&item.file, prepend(bytes.as_deref(), item)?)?;
     }
+    for Restore { file, from, to, .. } in &change.restores {
+        if found(parent, file)?.is_some_and(|now| now.id == *from) {
+            files.set(file, to.bytes.to_vec())?;
+        }
+    }
     if files.written.is_empty() {
         return Ok(Applied::Unchanged);
     }
     let message = run_trailer::signed(&change.message, change.run);
     Ok(Applied::Draft { draft: Draft { files: files.written.into_iter().collect(), message, run: change.run }, edits })
+}
+
+/// Refuses a file in which edits may lead to other places than they are meant for, or make a text of a number.
+fn recognise(parent: &Snapshot, change: &Change, restore: &Restore) -> Result<(), LedgerError> {
+    let Restore { file, from, to, in_part } = restore;
+    let Some(now) = found(parent, file)? else { return Ok(()) };
+    let names_no_document = || change.edits.iter().any(|edit| edit.file == *file && edit.document.is_none());
+    let is_one = now.id == *from || now.id == to.id;
+    if is_one || *in_part && !(names_no_document() && has_several_documents(&now.bytes)) {
+        return Ok(());
+    }
+    Err(LedgerError::Touched { file: file.clone() })
 }
 
 fn holds(edit: &Edit, value: &Scalar) -> bool {

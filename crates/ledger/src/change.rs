@@ -3,7 +3,7 @@ use std::collections::BTreeSet;
 use bytes::Bytes;
 use release::{BuildId, ObjectId, RunId};
 
-use crate::{Document, KeyPath, RepoPath, Scalar};
+use crate::{Document, Found, KeyPath, RepoPath, Scalar};
 
 /// A change of the Ledger as data, so that it can be printed, judged again on a new head, and compared.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -16,6 +16,8 @@ pub struct Change {
     pub reads: Vec<Read>,
     /// The record entries to add, each on behalf of one edit or of the change as a whole.
     pub prepends: Vec<Prepend>,
+    /// The files that get all of their old bytes back, instead of one scalar after another; of a [revert](crate::revert).
+    pub restores: Vec<Restore>,
     /// The commit's message without trailers.
     pub message: String,
 }
@@ -64,6 +66,20 @@ pub struct Read {
     pub path: RepoPath,
     /// The blob or tree that was read, or `None` for "absent".
     pub was: Option<ObjectId>,
+}
+
+/// What an edited file is to be again, byte for byte, where nobody has touched it since.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Restore {
+    /// The file, which the change has edits of.
+    pub file: RepoPath,
+    /// The blob to replace.
+    pub from: ObjectId,
+    /// The file as it was.
+    pub to: Found,
+    /// Whether a file that is neither may get the edits by themselves: each leads to the same place there, and gives it
+    /// a text back. Where not, such a file is refused.
+    pub in_part: bool,
 }
 
 /// One line to put in front of a JSON array's other lines.

@@ -145,6 +145,15 @@ pub enum LedgerError {
         /// Why not.
         source: EditError,
     },
+    /// A file of a commit that is to be taken back was touched since, and its values cannot be set back by themselves.
+    #[error(
+        "{file} was changed after that commit, so that what the commit changed in it cannot be set back for certain; \
+         take that back by hand, with git revert and a review"
+    )]
+    Touched {
+        /// The file.
+        file: RepoPath,
+    },
     /// A record file is no array of one JSON value a line.
     #[error("{file} is broken in line {line}: {because}")]
     BrokenArray {
@@ -166,6 +175,23 @@ pub enum LedgerError {
     NotRead {
         /// The path.
         path: RepoPath,
+    },
+    /// The branch that a proposal would be put on holds what no run put there, and it would be lost.
+    #[error(
+        "the branch {topic} of the pull request is at {at}, which is not a run's commit on the target: merge it, or \
+         keep it elsewhere and delete the branch; then run again"
+    )]
+    TopicTaken {
+        /// The branch.
+        topic: Branch,
+        /// Where it is.
+        at: CommitId,
+    },
+    /// A proposal would be put on the very branch that it asks to change.
+    #[error("a pull request to {target} cannot be from {target}: name another branch for it")]
+    TopicIsTarget {
+        /// The branch.
+        target: Branch,
     },
     /// A commit or tree of the Ledger is not as Git writes them, so that others may read something else in it.
     #[error("the Ledger has an object that cannot be used")]

@@ -3,7 +3,7 @@
 //! The first lock is the server's: a [push](Remote::push) is compare-and-swap on the branch's head. The second is the
 //! change's own: each [`Edit`] says what its place must hold ([`From`]), and that is judged again on each new head.
 //! So different files are re-applied and nothing is lost, while of two changes to one key the newer build wins and the
-//! older gets [`Outcome::Superseded`]. [`revert`] undoes a commit as one more change, [`propose`] leaves the decision to
+//! older gets [`Outcome::Superseded`]. [`revert`] makes the change that undoes a commit, [`propose`] leaves the decision to
 //! people.
 //!
 //! A [`Change`] is data, [`apply`] is pure, [`update`] brings it to a [`Remote`]: [`git::Program`] or
@@ -49,7 +49,7 @@ mod yaml;
 pub use apply::{Applied, AppliedEdit, Snapshot, apply};
 pub use authorship::Authorship;
 pub use branch::Branch;
-pub use change::{Change, Edit, From, Prepend, Read};
+pub use change::{Change, Edit, From, Prepend, Read, Restore};
 pub use credential_helper::{CredentialHelpers, credentials_of_git};
 pub use diff::diff;
 pub use document::Document;
@@ -65,10 +65,10 @@ pub use path::RepoPath;
 pub use propose::{Proposed, propose};
 pub use pull_request::{Proposal, PullRequest, PullRequests};
 pub use remote::{Draft, Entry, Found, Meta, Push, Refusal, Remote, Unanswered};
-pub use revert::{RevertError, revert, revert_change};
+pub use revert::{RevertError, revert};
 pub use scalar::Scalar;
 pub use signer::{Signer, SignerError};
 pub use turn::{Queue, Turn, Turns};
-pub use update::{Outcome, update};
+pub use update::{Outcome, persist, update};
 pub use wire::WireError;
 pub use yaml::{Construct, EditError, ParserMessage, get_scalar, position, set_scalar};

@@ -179,6 +179,7 @@ impl State {
             message: message.to_owned(),
             run: run_trailer::run_of(message),
             changed: before.keys().chain(after.keys()).filter(changed).cloned().collect(),
+            changed_others: false,
         };
         self.commits.insert(id, Commit { meta, files: after, tree });
         self.branches.insert(branch.clone(), id);

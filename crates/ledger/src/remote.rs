@@ -97,6 +97,8 @@ pub struct Meta {
     pub run: Option<RunId>,
     /// The files that differ from the first parent, of those that have a [`RepoPath`].
     pub changed: BTreeSet<RepoPath>,
+    /// Whether something without a [`RepoPath`] differs too.
+    pub changed_others: bool,
 }
 
 impl Meta {

@@ -9,7 +9,7 @@ use std::time::Duration;
 use release::{CommitId, RunId};
 use tokio::time::{Instant, sleep_until, timeout_at};
 
-pub(crate) use self::persist::persist;
+pub use self::persist::persist;
 use self::{attempt::Writer, place::Place};
 use crate::{Applied, AppliedEdit, Branch, Change, LedgerError, Refusal, Remote, RepoPath, Scalar, Snapshot, apply};
 

@@ -64,6 +64,11 @@ pub fn set_scalar(
     }
 }
 
+/// Whether a manifest has more than one document.
+pub(crate) fn has_several_documents(bytes: &[u8]) -> bool {
+    text(bytes).is_ok_and(|source| Tree::parse(source).is_ok_and(|tree| tree.documents.len() > 1))
+}
+
 /// A manifest's text, without any character that parsers disagree on.
 fn text(bytes: &[u8]) -> Result<&str, EditError> {
     within_limit(bytes.len())?;

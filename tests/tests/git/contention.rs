@@ -46,5 +46,5 @@ pub(crate) fn bring(number: usize) -> Change {
     let key = "image.tag".parse().unwrap();
     let edit = Edit { file: manifest(number), document: None, key, from: From::Any, to: Scalar::new("2") };
     let message = format!("Bring 2 to app {number}");
-    Change { run: run(number), edits: vec![edit], reads: vec![], prepends: vec![], message }
+    Change { run: run(number), edits: vec![edit], reads: vec![], prepends: vec![], restores: vec![], message }
 }

@@ -16,8 +16,12 @@ const CONTINUATION: HeaderName = HeaderName::from_static("x-ms-continuationtoken
 /// How many commits are asked for at once, and how many there may be of what is looked through: a hundred thousand.
 const PAGE: usize = 100;
 const MOST_PAGES: usize = 1_000;
-/// How many of a commit's changes are asked for at once.
+/// How many pages of a branch's newest commits are looked through for the commit that a topic is on.
+const NEWEST_PAGES: usize = 10;
+/// How many of a commit's changes are asked for at once, and how many the server gives unasked: fewer end the list, but a
+/// page that is shorter than was asked for may have been cut.
 const CHANGES: usize = 1_000;
+const UNASKED: usize = 100;
 /// The longest page of a list, and the longest commit.
 const LONGEST: usize = 8 << 20;
 /// How many commits are read at once.
@@ -78,21 +82,22 @@ impl Repository {
             failure => failure.into(),
         })?;
         let told = documents::read("commit", answer.bytes(), documents::commit)?;
-        let (mut meta, mut on_page) = (told.meta, told.changes);
+        let (mut meta, mut on_page, mut seen) = (told.meta, told.changes, told.changes);
         if meta.id != *id {
             return Err(GitError::Mistaken { what: "commit" }.into());
         }
-        for page in 1..MOST_PAGES {
-            if on_page < CHANGES {
+        for _ in 1..MOST_PAGES {
+            if on_page < UNASKED {
                 return Ok(meta);
             }
-            let query =
-                [("top", count.as_str()), ("skip", &(page * CHANGES).to_string())].map(|(k, v)| (k, v.to_owned()));
-            let query = query.each_ref().map(|(name, value)| (*name, value.as_str()));
+            let skip = seen.to_string();
+            let query = [("top", count.as_str()), ("skip", skip.as_str())];
             let answer = self.api.get(&format!("{resource}/changes"), &query, LONGEST).await?;
-            let (changed, length) = documents::read("list of changes", answer.bytes(), documents::changes)?;
-            meta.changed.extend(changed);
-            on_page = length;
+            let changes = documents::read("list of changes", answer.bytes(), documents::changes)?;
+            meta.changed.extend(changes.files);
+            meta.changed_others |= changes.others;
+            on_page = changes.count;
+            seen += on_page;
         }
         Err(GitError::Endless { what: "changes" }.into())
     }
@@ -123,6 +128,25 @@ impl Repository {
             }
         }
         Err(GitError::Endless { what: "commits" }.into())
+    }
+
+    /// Which of some commits is among the newest of a branch.
+    pub(super) async fn newest_of(
+        &self,
+        branch: &Branch,
+        wanted: impl Iterator<Item = &CommitId> + Send,
+    ) -> Result<Option<CommitId>, LedgerError> {
+        let wanted: BTreeSet<CommitId> = wanted.copied().collect();
+        for page in 0..NEWEST_PAGES {
+            let listed = self.page_of(branch, None, page).await?;
+            if let Some(found) = listed.iter().find(|commit| wanted.contains(&commit.id)) {
+                return Ok(Some(found.id));
+            }
+            if listed.len() < PAGE {
+                break;
+            }
+        }
+        Ok(None)
     }
 
     async fn page_of(&self, branch: &Branch, path: Option<&RepoPath>, page: usize) -> Result<Vec<Listed>, LedgerError> {

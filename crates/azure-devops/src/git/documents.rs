@@ -37,6 +37,17 @@ pub(super) struct Detailed {
     pub(super) changes: usize,
 }
 
+/// A page of changes.
+#[derive(Debug)]
+pub(super) struct Changes {
+    /// The files that have a path.
+    pub(super) files: Vec<RepoPath>,
+    /// Whether others are on it.
+    pub(super) others: bool,
+    /// How many changes are on it.
+    pub(super) count: usize,
+}
+
 /// Reads a document about `what`.
 pub(super) fn read<T>(
     what: &'static str,
@@ -86,22 +97,22 @@ pub(super) fn listed(list: &Node<'_>) -> Result<Vec<Listed>, DocumentError> {
 pub(super) fn commit(commit: &Node<'_>) -> Result<Detailed, DocumentError> {
     let parents = commit.field("parents")?.items()?;
     let message = commit.field("comment")?.text()?.to_owned();
-    let (changed, changes) = changes(commit)?;
+    let Changes { files, others, count } = changes(commit)?;
     let meta = Meta {
         id: word(&commit.field("commitId")?)?,
         parents: parents.iter().map(word).collect::<Result<_, _>>()?,
         time: time(&commit.field("committer")?)?,
         run: Meta::run_of(&message),
         message,
-        changed: changed.into_iter().collect(),
+        changed: files.into_iter().collect(),
+        changed_others: others,
     };
-    Ok(Detailed { meta, changes })
+    Ok(Detailed { meta, changes: count })
 }
 
-/// The files of a page of changes that have a path, and how many changes are on it.
-pub(super) fn changes(of: &Node<'_>) -> Result<(Vec<RepoPath>, usize), DocumentError> {
+pub(super) fn changes(of: &Node<'_>) -> Result<Changes, DocumentError> {
     let changes = of.field("changes")?.items()?;
-    let mut files = Vec::new();
+    let (mut files, mut others) = (Vec::new(), false);
     for change in &changes {
         let item = change.field("item")?;
         if item.optional("isFolder")?.is_some_and(|folder| folder.flag() == Ok(true)) {
@@ -109,10 +120,12 @@ pub(super) fn changes(of: &Node<'_>) -> Result<(Vec<RepoPath>, usize), DocumentE
         }
         let moved_from = change.optional("sourceServerItem")?;
         for path in [Some(item.field("path")?), moved_from].iter().flatten() {
-            files.extend(repo_path(path.text()?));
+            let path = repo_path(path.text()?);
+            others |= path.is_none();
+            files.extend(path);
         }
     }
-    Ok((files, changes.len()))
+    Ok(Changes { files, others, count: changes.len() })
 }
 
 /// The branch that a push moved and where it is now.

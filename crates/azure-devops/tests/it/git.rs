@@ -5,12 +5,13 @@ mod errors;
 mod lost;
 mod race;
 mod requests;
+mod topics;
 
-use std::{path::PathBuf, process::Stdio, time::Duration};
+use std::{collections::BTreeSet, path::PathBuf, process::Stdio, time::Duration};
 
 use azure_devops::git::Repository;
 use guarded_http::{Credentials, Limits};
-use ledger::{Branch, Change, Draft, Edit, From, RepoPath, Scalar};
+use ledger::{Branch, Change, Draft, Edit, From, Proposal, RepoPath, Scalar};
 use release::{BuildId, CommitId, RunId};
 use sandbox::ReposServer;
 use tokio::{io::AsyncWriteExt as _, process::Command, time::Instant};
@@ -101,10 +102,27 @@ fn forward(app: usize, build: u64) -> Change {
         from: From::OlderThan(older),
         to: Scalar::new(build.to_string()),
     };
-    Change { run: run(build), edits: vec![edit], reads: vec![], prepends: vec![], message: format!("Build {build}") }
+    Change {
+        run: run(build),
+        edits: vec![edit],
+        reads: vec![],
+        prepends: vec![],
+        restores: vec![],
+        message: format!("Build {build}"),
+    }
 }
 
 fn draft(which: u64, file: &str, bytes: &'static str) -> Draft {
     let message = format!("A title\n\nConveyor-Run: {}\n", run(which));
     Draft { files: vec![(path(file), bytes.into())], message, run: run(which) }
+}
+
+fn proposal<'a>(
+    target: &'a Branch,
+    expected: &'a CommitId,
+    draft: &'a Draft,
+    topic: &'a Branch,
+    manifests: &'a BTreeSet<RepoPath>,
+) -> Proposal<'a> {
+    Proposal { target, expected, draft, manifests, topic, title: "A title" }
 }

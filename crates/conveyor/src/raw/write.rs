@@ -1,4 +1,6 @@
-use ledger::{Applied, Branch, Change, Edit, Read, Remote};
+use std::slice;
+
+use ledger::{Applied, Branch, Change, Edit, Read, Remote, RepoPath};
 use release::{CommitId, RunId};
 use tokio::time::Instant;
 
@@ -33,49 +35,62 @@ pub struct Write<'a> {
 pub async fn update(write: &Write<'_>, edit: Edit, account: &mut Account) -> Result<Outcome, Error> {
     let Edit { file, document, key, to, .. } = &edit;
     let document = document.as_ref().map(ToString::to_string).unwrap_or_default();
-    let topic = format!("conveyor/set-{}", short(&format!("{file}\n{document}\n{key}\n{to}")));
+    let topic = write.topic("set", &format!("{file}\n{document}\n{key}\n{to}"))?;
     let change = Change {
         run: write.run,
         message: format!("{file}: {key} = {to}"),
         edits: vec![edit],
         reads: vec![no_ledger()?],
         prepends: Vec::new(),
+        restores: Vec::new(),
     };
-    if write.dry_run {
-        let head = write.remote.head(write.branch).await?;
-        return write.plan(&head, &change, account).await;
-    }
-    let pushed = bring::push(write.remote, write.branch, &change, write.deadline, account).await?;
-    write.settle(pushed, &change, &topic, account).await
+    write.bring(&change, &topic, account).await
 }
 
-/// Takes back what one commit changed: each scalar that still holds the commit's value gets the one before.
+/// Takes back what one commit changed, as [`ledger::revert`] says.
 ///
 /// # Errors
 /// As [`update`]; [`Error::Revert`] for a commit that cannot be taken back so.
 pub async fn revert(write: &Write<'_>, of: &CommitId, account: &mut Account) -> Result<Outcome, Error> {
-    let Write { remote, branch, run, .. } = *write;
-    let head = remote.head(branch).await?;
     let guard = no_ledger()?;
-    if remote.read(&head, std::slice::from_ref(&guard.path)).await?.pop().flatten().is_some() {
+    // A Ledger's commits have records, and would be refused for those.
+    if write.head_holds(&guard.path).await? {
         return Err(Error::GuardedLedger);
     }
-    let change = ledger::revert_change(remote, of, run).await?;
-    if write.dry_run {
-        return write.plan(&head, &change, account).await;
-    }
-    let until = bring::before(write.deadline);
-    let pushed =
-        bring::counted(remote, account, async |remote| Ok(ledger::revert(remote, branch, of, run, until).await?))
-            .await?;
-    let topic = format!("conveyor/revert-{}", short(&of.to_string()));
-    write.settle(pushed, &change, &topic, account).await
+    let mut change = ledger::revert(write.remote, of, write.run, write.deadline).await?;
+    change.reads.push(guard);
+    let topic = write.topic("revert", &of.to_string())?;
+    write.bring(&change, &topic, account).await
 }
 
 impl Write<'_> {
-    /// What the change would come to.
-    async fn plan(&self, head: &CommitId, change: &Change, account: &mut Account) -> Result<Outcome, Error> {
-        Ok(match bring::plan(self.remote, head, change, account).await? {
+    async fn head(&self) -> Result<CommitId, Error> {
+        Ok(ledger::persist(self.deadline, async || self.remote.head(self.branch).await).await?)
+    }
+
+    async fn head_holds(&self, path: &RepoPath) -> Result<bool, Error> {
+        let head = self.head().await?;
+        let read = async || self.remote.read(&head, slice::from_ref(path)).await;
+        Ok(ledger::persist(self.deadline, read).await?.pop().flatten().is_some())
+    }
+
+    /// The branch that a pull request for this is from.
+    fn topic(&self, what: &str, which: &str) -> Result<Branch, Error> {
+        Ok(format!("conveyor/{what}-{}", short(&format!("{}\n{which}", self.branch))).parse()?)
+    }
+
+    /// Writes the change, proposes it, or says what it would write.
+    async fn bring(&self, change: &Change, topic: &Branch, account: &mut Account) -> Result<Outcome, Error> {
+        if self.dry_run {
+            return self.plan(change, account).await;
+        }
+        let pushed = bring::push(self.remote, self.branch, change, self.deadline, account).await?;
+        self.settle(pushed, change, topic, account).await
+    }
+
+    async fn plan(&self, change: &Change, account: &mut Account) -> Result<Outcome, Error> {
+        let head = self.head().await?;
+        Ok(match bring::plan(self.remote, &head, change, self.deadline, account).await? {
             Applied::Draft { edits, .. } => {
                 account.planned = edits.iter().map(|edit| ChangeAccount::new(None, edit)).collect();
                 Outcome::Planned
@@ -90,12 +105,11 @@ impl Write<'_> {
         &self,
         pushed: ledger::Outcome,
         change: &Change,
-        topic: &str,
+        topic: &Branch,
         account: &mut Account,
     ) -> Result<Outcome, Error> {
-        let topic = self.propose.then(|| topic.parse()).transpose()?;
-        let brought =
-            bring::or_propose(pushed, self.remote, self.branch, change, topic.as_ref(), self.deadline).await?;
+        let topic = self.propose.then_some(topic);
+        let brought = bring::or_propose(pushed, self.remote, self.branch, change, topic, self.deadline).await?;
         let ended = match brought {
             Brought::Proposed(request) => return Ok(Outcome::PullRequest(request)),
             Brought::Ended(ended) => ended,

@@ -1,13 +1,17 @@
 //! One scalar, or one commit, in a repository that is no Ledger.
 
-use std::time::Duration;
+use std::{sync::Arc, time::Duration};
 
 use conveyor::{
     Account, Error, Kind, Outcome,
     raw::{Write, revert, update},
 };
-use ledger::{Branch, Edit, Refusal, RevertError, Scalar, memory::Repository};
-use release::RunId;
+use ledger::{
+    Branch, Edit, Refusal, Remote, RevertError, Scalar,
+    faults::{Fault, Faulty},
+    memory::Repository,
+};
+use release::{CommitId, RunId};
 use tokio::time::Instant;
 
 use crate::world::word;
@@ -24,7 +28,7 @@ fn edit(to: &str) -> Edit {
     Edit { file, document: None, key, from: ledger::From::Any, to: Scalar::new(to) }
 }
 
-fn write<'a>(remote: &'a Repository, branch: &'a Branch) -> Write<'a> {
+fn write<'a>(remote: &'a dyn Remote, branch: &'a Branch) -> Write<'a> {
     let deadline = Instant::now() + Duration::from_mins(1);
     Write { remote, branch, run: RunId::new(1, 1), deadline, dry_run: false, propose: false }
 }
@@ -80,6 +84,78 @@ async fn what_cannot_be_taken_back_is_said_and_a_ledger_is_left_alone() {
         assert!(matches!(failed, Error::GuardedLedger), "{failed:?}");
     }
     assert_eq!(text(&repository, &main), "image:\n  tag: z\n");
+}
+
+/// What is not written as this tool writes it.
+const NUMBER: &str = "replicas: 1\nimage:\n  tag:   48200\n";
+
+/// A repository where a commit made a text of a number, and that commit.
+fn with_a_number() -> (Repository, Branch, CommitId) {
+    let (repository, main) = repository();
+    let commit =
+        |text: String| repository.commit_files(&main, &[(word("values.yaml"), Some(text.into()))], "").unwrap();
+    commit(NUMBER.to_owned());
+    let of = commit(NUMBER.replace("48200", "\"48213\""));
+    (repository, main, of)
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_dry_run_shows_and_a_pull_request_offers_the_bytes_that_would_be_written() {
+    let (repository, main, of) = with_a_number();
+    let mut account = Account::default();
+    let dry_run = Write { dry_run: true, ..write(&repository, &main) };
+    assert!(matches!(revert(&dry_run, &of, &mut account).await.unwrap(), Outcome::Planned));
+    let diff = account.diff.take().unwrap();
+    assert!(diff.contains("\n-  tag:   \"48213\"\n+  tag:   48200\n"), "{diff}");
+
+    repository.protect(&main);
+    let proposing = Write { propose: true, ..write(&repository, &main) };
+    let outcome = revert(&proposing, &of, &mut account).await.unwrap();
+    let Outcome::PullRequest(request) = outcome else { panic!("{outcome:?}") };
+    assert_eq!(repository.file(&request.commit, &word("values.yaml")).unwrap(), NUMBER);
+}
+
+#[tokio::test(start_paused = true)]
+async fn what_others_wrote_since_is_said_where_a_value_cannot_be_set_back() {
+    let (repository, main, of) = with_a_number();
+    let theirs = NUMBER.replace("48200", "\"48213\"").replace("replicas: 1", "replicas: 2");
+    repository.commit_files(&main, &[(word("values.yaml"), Some(theirs.clone().into()))], "").unwrap();
+    for dry_run in [true, false] {
+        let write = Write { dry_run, ..write(&repository, &main) };
+        let failed = revert(&write, &of, &mut Account::default()).await.unwrap_err();
+        assert!(failed.to_string().starts_with("values.yaml was changed after that commit"), "{failed}");
+        assert_eq!(failed.kind(), Kind::Usage);
+    }
+    assert_eq!(text(&repository, &main), theirs);
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_repository_that_becomes_a_ledger_meanwhile_is_left_alone() {
+    let (repository, main, of) = with_a_number();
+    let race = Fault::Race(vec![(word("conveyor.yaml"), "version: 1\n".into())]);
+    let server =
+        (0..20).fold(Faulty::new(Arc::new(repository.clone())), |faulty, call| faulty.with(call, race.clone()));
+    let failed = revert(&write(&server, &main), &of, &mut Account::default()).await.unwrap_err();
+    assert!(matches!(failed, Error::GuardedLedger), "{failed:?}");
+    assert_eq!(text(&repository, &main), NUMBER.replace("48200", "\"48213\""));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_temporary_fault_ends_no_dry_run_and_no_revert() {
+    for (is_revert, dry_run, calls) in [(true, true, 7), (true, false, 8), (false, true, 2), (false, false, 3)] {
+        for call in 0..calls {
+            let (repository, main, of) = with_a_number();
+            let server = Faulty::new(Arc::new(repository.clone())).with(call, Fault::NotSent);
+            let (write, mut account) = (Write { dry_run, ..write(&server, &main) }, Account::default());
+            let outcome = match is_revert {
+                true => revert(&write, &of, &mut account).await,
+                false => update(&write, edit("b"), &mut account).await,
+            };
+            let is_done = matches!((&outcome, dry_run), (Ok(Outcome::Planned), true) | (Ok(Outcome::Updated), false));
+            assert!(is_done, "{is_revert} {dry_run} {call}: {outcome:?}");
+            assert!(server.calls() > calls, "{is_revert} {dry_run} {call} broke nothing");
+        }
+    }
 }
 
 #[tokio::test(start_paused = true)]

@@ -4,7 +4,7 @@ use release::{CommitId, ObjectId};
 
 use super::store::Store;
 use crate::{
-    LedgerError, Meta, Unanswered,
+    LedgerError, Meta, RepoPath, Unanswered,
     objects::commit::{self, Commit},
     run_trailer,
 };
@@ -38,10 +38,12 @@ impl Store {
         arguments.extend(parent.as_deref());
         arguments.push(&name);
         let names = self.local("compare two commits", &arguments, b"").await?;
-        let changed: BTreeSet<_> =
-            names.split(|byte| *byte == 0).filter_map(|name| std::str::from_utf8(name).ok()?.parse().ok()).collect();
+        let names = names.split(|byte| *byte == 0).filter(|name| !name.is_empty());
+        let paths: BTreeSet<Option<RepoPath>> = names.map(|name| str::from_utf8(name).ok()?.parse().ok()).collect();
+        let changed_others = paths.contains(&None);
+        let changed = paths.into_iter().flatten().collect();
         let run = run_trailer::run_of(&commit.message);
         let Commit { parents, time, message, .. } = commit;
-        Ok(Meta { id, parents, time, message, run, changed })
+        Ok(Meta { id, parents, time, message, run, changed, changed_others })
     }
 }

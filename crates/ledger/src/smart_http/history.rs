@@ -239,21 +239,21 @@ impl Server {
     async fn metas(&self, commits: Vec<(CommitId, Commit, Option<ObjectId>)>) -> Result<Vec<Meta>, LedgerError> {
         let mut metas = Vec::new();
         for (id, Commit { tree, parents, time, message }, before) in commits {
-            let changed = self.changed(&id, before, tree).await?;
+            let (changed, changed_others) = self.changed(&id, before, tree).await?;
             let run = run_trailer::run_of(&message);
-            metas.push(Meta { id, parents, time, message, run, changed });
+            metas.push(Meta { id, parents, time, message, run, changed, changed_others });
         }
         Ok(metas)
     }
 
-    /// The files that differ between two trees, of those that have a path.
+    /// The files that differ between two trees, of those that have a path, and whether something without one does.
     async fn changed(
         &self,
         at: &CommitId,
         before: Option<ObjectId>,
         after: ObjectId,
-    ) -> Result<BTreeSet<RepoPath>, LedgerError> {
-        let mut changed = BTreeSet::new();
+    ) -> Result<(BTreeSet<RepoPath>, bool), LedgerError> {
+        let (mut changed, mut others) = (BTreeSet::new(), false);
         let mut level = vec![(None, before, Some(after))];
         let (mut differing, mut compared) = (0, 0);
         while !level.is_empty() {
@@ -273,7 +273,10 @@ impl Server {
                 // A few trees may be many folders, all of them at hand: nothing else gives deadlines a chance.
                 tokio::task::yield_now().await;
                 for (name, [before, after]) in pairs {
-                    let Some(path) = child(folder.as_ref(), &name) else { continue };
+                    let Some(path) = child(folder.as_ref(), &name) else {
+                        others = true;
+                        continue;
+                    };
                     let is_folder = |row: &Option<&Row>| row.is_some_and(|row| row.mode.is_folder());
                     if [before, after].iter().any(|row| row.is_some() && !is_folder(row)) {
                         changed.insert(path.clone());
@@ -286,7 +289,7 @@ impl Server {
             }
             level = below;
         }
-        Ok(changed)
+        Ok((changed, others))
     }
 }
 

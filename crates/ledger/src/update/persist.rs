@@ -4,10 +4,10 @@ use super::backoff;
 use crate::LedgerError;
 
 /// Calls until that gives something else than a temporary fault, or until the deadline. For what may be done twice.
-pub(crate) async fn persist<T>(
-    deadline: Instant,
-    call: impl AsyncFn() -> Result<T, LedgerError>,
-) -> Result<T, LedgerError> {
+///
+/// # Errors
+/// A fault that no retry mends; at the deadline, the last temporary fault.
+pub async fn persist<T>(deadline: Instant, call: impl AsyncFn() -> Result<T, LedgerError>) -> Result<T, LedgerError> {
     let mut last = LedgerError::Deadline;
     for failures in 0.. {
         match timeout_at(deadline, call()).await {

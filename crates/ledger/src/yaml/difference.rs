@@ -1,9 +1,10 @@
 use std::iter::zip;
 
 use super::{
-    locate::locate,
+    locate::{Target, chosen, locate, place},
+    splice::is_plain_string,
     text,
-    tree::{Content, Node, Tree},
+    tree::{Content, Node, Style, Tree},
 };
 use crate::{Document, KeyPath, Scalar, key_path::Step};
 
@@ -17,6 +18,9 @@ pub(crate) struct ChangedScalar {
     pub(crate) key: KeyPath,
     pub(crate) from: Scalar,
     pub(crate) to: Scalar,
+    /// Whether document and place are chosen by names, and the first value is a text: then it can be set back in a file
+    /// that has changed in other places.
+    pub(crate) by_name: bool,
 }
 
 /// The scalars that tell one version of a manifest from another, in the file's order; `None` where something else does
@@ -30,13 +34,14 @@ pub(crate) fn changed_scalars(before: &[u8], after: &[u8]) -> Option<Vec<Changed
     let mut changed = Vec::new();
     let (mut old_end, mut new_end) = (0, 0);
     for (number, (was, is)) in zip(&old.documents, &new.documents).enumerate() {
-        let document = (old.documents.len() > 1).then_some(Document::Nth(number));
+        let document = document_of(&old, &new, number);
         let mut routes = Vec::new();
         differing(&was.root, &is.root, &mut Vec::new(), &mut routes)?;
         for route in routes {
             let key = KeyPath::of(steps(&was.root, &is.root, &route)?)?;
-            let from = locate(&old, document.as_ref(), &key).ok().filter(|target| target.place.route == route)?;
-            let to = locate(&new, document.as_ref(), &key).ok().filter(|target| target.place.route == route)?;
+            let at = |target: &Target<'_>| (target.place.document, &target.place.route) == (number, &route);
+            let from = locate(&old, document.as_ref(), &key).ok().filter(at)?;
+            let to = locate(&new, document.as_ref(), &key).ok().filter(at)?;
             let (old_gap, new_gap) = (before.get(old_end..from.span.start)?, after.get(new_end..to.span.start)?);
             // Where nothing stood, a blank comes in front of what stands now.
             let blank = if from.span.is_empty() != to.span.is_empty() { " " } else { "" };
@@ -44,11 +49,41 @@ pub(crate) fn changed_scalars(before: &[u8], after: &[u8]) -> Option<Vec<Changed
                 return None;
             }
             (old_end, new_end) = (from.span.end, to.span.end);
+            let by_name = is_named(document.as_ref(), &key) && is_text(&from);
             let (from, to) = (from.place.scalar, to.place.scalar);
-            changed.push(ChangedScalar { document: document.clone(), key, from, to });
+            changed.push(ChangedScalar { document: document.clone(), key, from, to, by_name });
         }
     }
     (before.get(old_end..)? == after.get(new_end..)?).then_some(changed)
+}
+
+/// What chooses a document in both versions: its kind and name where no other has them, else its number, if it needs one.
+fn document_of(old: &Tree<'_>, new: &Tree<'_>, number: usize) -> Option<Document> {
+    let named = ["kind", "metadata.name", "metadata.namespace"].map(|key| {
+        let key: KeyPath = key.parse().ok()?;
+        let held = |tree: &Tree<'_>| Some(place(tree, number, &key).ok()?.scalar).filter(|held| !held.is_empty());
+        let value = held(old).filter(|value| held(new).as_ref() == Some(value))?;
+        Some((key, value))
+    });
+    let is_named = matches!(named, [Some(_), Some(_), _]);
+    let document = Document::Where(named.into_iter().flatten().collect());
+    let finds = |tree| chosen(tree, &document).is_ok_and(|(found, _)| found == number);
+    if is_named && finds(old) && finds(new) {
+        return Some(document);
+    }
+    (old.documents.len() > 1).then_some(Document::Nth(number))
+}
+
+/// Whether what leads to a place is no number of a document, and of the fields of lists the name only.
+fn is_named(document: Option<&Document>, key: &KeyPath) -> bool {
+    let by_name =
+        |step: &Step| matches!(step, Step::Key(_)) || matches!(step, Step::Entry { field, .. } if field == "name");
+    !matches!(document, Some(Document::Nth(_))) && key.steps().iter().all(by_name)
+}
+
+/// Whether every reader takes a value for a string.
+fn is_text(target: &Target<'_>) -> bool {
+    target.place.style != Style::Plain || is_plain_string(target.place.scalar.as_str(), target.flow)
 }
 
 /// Collects the ways to the scalars that differ; `None` where the trees have different shapes.

@@ -64,7 +64,7 @@ pub(super) fn locate<'t>(
 }
 
 /// The only document that is such, and what it was chosen by.
-fn chosen<'t>(tree: &'t Tree<'t>, document: &'t Document) -> Result<(usize, Vec<Place<'t>>), EditError> {
+pub(super) fn chosen<'t>(tree: &'t Tree<'t>, document: &'t Document) -> Result<(usize, Vec<Place<'t>>), EditError> {
     let mut found = Vec::new();
     for number in 0..tree.documents.len() {
         match document {
@@ -97,12 +97,16 @@ fn held<'t>(
     key: &'t KeyPath,
     value: &Scalar,
 ) -> Result<Option<Place<'t>>, EditError> {
-    let mut walk = Walk::new(tree, document, key)?;
-    match walk.place(Purpose::Read) {
-        Ok((place, _)) => Ok(Some(place).filter(|place| place.scalar == *value)),
+    match place(tree, document, key) {
+        Ok(place) => Ok(Some(place).filter(|place| place.scalar == *value)),
         Err(EditError::Missing { .. } | EditError::Unsupported { what: Construct::Collection, .. }) => Ok(None),
         Err(other) => Err(other),
     }
+}
+
+/// The place of a value to read.
+pub(super) fn place<'t>(tree: &'t Tree<'t>, document: usize, key: &'t KeyPath) -> Result<Place<'t>, EditError> {
+    Ok(Walk::new(tree, document, key)?.place(Purpose::Read)?.0)
 }
 
 impl Target<'_> {

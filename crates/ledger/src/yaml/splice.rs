@@ -45,7 +45,7 @@ impl Splice {
 /// Whether all readers take this text for a string when it has no quotes: neither the YAML 1.2 core schema nor the
 /// YAML 1.1 types (<https://yaml.org/type/>) resolve it to something else. When in doubt it does not: `1.2.3` is a
 /// string to most, and a float by YAML 1.1's own expression.
-fn is_plain_string(text: &str, flow: bool) -> bool {
+pub(super) fn is_plain_string(text: &str, flow: bool) -> bool {
     const WORDS: [&str; 14] =
         ["y", "yes", "n", "no", "on", "off", "true", "false", "null", "none", "nan", "inf", "infinity", "nil"];
     let safe =

@@ -42,7 +42,14 @@ pub(crate) fn record(file: &str, item: &str, of: Option<usize>) -> Prepend {
 }
 
 pub(crate) fn change(which: u64, edits: Vec<Edit>) -> Change {
-    Change { run: run(which), edits, reads: vec![], prepends: vec![], message: format!("Change {which}") }
+    Change {
+        run: run(which),
+        edits,
+        reads: vec![],
+        prepends: vec![],
+        restores: vec![],
+        message: format!("Change {which}"),
+    }
 }
 
 /// A draft of one file, by run 1.
