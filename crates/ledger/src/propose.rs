@@ -1,4 +1,4 @@
-use std::iter;
+use std::{collections::BTreeSet, iter};
 
 use release::CommitId;
 use tokio::time::Instant;
@@ -37,10 +37,11 @@ pub enum Proposed {
 }
 
 /// Opens a pull request that brings a change to a branch, or adopts the one that is open from `topic`: reads,
-/// [applies](apply) and proposes. Temporary faults are retried until `deadline`.
+/// [applies](apply) and proposes. Temporary faults are retried until `deadline`. The topic's name must follow from the
+/// change and from the branch.
 ///
 /// # Errors
-/// What [`apply`] refuses; a fault that no retry mends; at the deadline, the last temporary fault.
+/// What [`apply`] refuses; a topic that holds other people's work ([`PullRequests::propose`]); a fault that no retry mends; at the deadline, the last temporary fault.
 pub async fn propose(
     remote: &dyn Remote,
     branch: &Branch,
@@ -67,7 +68,8 @@ async fn once(
     let found = remote.read(&head, paths).await?;
     Ok(match apply(&iter::zip(paths.iter().cloned(), found).collect(), change)? {
         Applied::Draft { draft, .. } => {
-            let proposal = Proposal { target, expected: &head, draft: &draft, topic, title };
+            let manifests: BTreeSet<RepoPath> = change.edits.iter().map(|edit| edit.file.clone()).collect();
+            let proposal = Proposal { target, expected: &head, draft: &draft, manifests: &manifests, topic, title };
             Proposed::Open(requests.propose(proposal).await?)
         }
         Applied::Unchanged => Proposed::Unchanged { at: head },

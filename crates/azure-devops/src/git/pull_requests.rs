@@ -1,6 +1,8 @@
+use std::iter;
+
 use async_trait::async_trait;
 use bytes::Bytes;
-use ledger::{Branch, Draft, Found, LedgerError, Proposal, PullRequest, PullRequests, Remote as _, RepoPath, Said};
+use ledger::{Branch, LedgerError, Proposal, PullRequest, PullRequests, Remote as _, RepoPath, Said};
 use release::CommitId;
 use serde_json::json;
 
@@ -22,11 +24,12 @@ const TRIES: usize = 3;
 #[async_trait]
 impl PullRequests for Repository {
     async fn propose(&self, proposal: Proposal<'_>) -> Result<PullRequest, LedgerError> {
-        let Proposal { target, expected, draft, topic, .. } = proposal;
+        let Proposal { target, topic, .. } = proposal;
+        proposal.check_topic()?;
         if self.tip(target).await?.is_none() {
             return Err(LedgerError::NoBranch { branch: target.clone() });
         }
-        let commit = self.put(topic, expected, draft).await?;
+        let commit = self.put(&proposal).await?;
         let (id, adopted) = match self.open(&proposal).await {
             Ok(id) => (id, false),
             Err(Failure::Server(ServerError { kind: Kind::PullRequestExists, .. })) => {
@@ -45,13 +48,14 @@ impl PullRequests for Repository {
 }
 
 impl Repository {
-    /// Puts the draft on the topic's branch, as the one commit on top of the expected head.
-    async fn put(&self, topic: &Branch, expected: &CommitId, draft: &Draft) -> Result<CommitId, LedgerError> {
+    /// Puts the draft on the topic's branch, as the one commit on top of the expected head; or leaves the branch as it is.
+    async fn put(&self, proposal: &Proposal<'_>) -> Result<CommitId, LedgerError> {
+        let Proposal { expected, draft, topic, .. } = *proposal;
         let changes = self.changes(expected, draft).await?;
         let mut last = LedgerError::from(GitError::TopicMoves);
         for _ in 0..TRIES {
             if let Some(tip) = self.tip(topic).await?.filter(|tip| tip != expected) {
-                if self.holds(&tip, expected, draft).await? {
+                if self.stays(proposal, &tip).await? {
                     return Ok(tip);
                 }
                 // A push adds to what is there: so the branch is first put where the draft is added.
@@ -70,18 +74,52 @@ impl Repository {
         Err(last)
     }
 
-    /// Whether a commit is this draft on the expected head, whoever made it.
-    async fn holds(&self, tip: &CommitId, expected: &CommitId, draft: &Draft) -> Result<bool, LedgerError> {
+    /// Whether the topic stays at its head.
+    async fn stays(&self, proposal: &Proposal<'_>, tip: &CommitId) -> Result<bool, LedgerError> {
+        let Proposal { target, expected, topic, .. } = *proposal;
         let meta = self.one_commit(tip).await?;
-        let paths: Vec<RepoPath> = draft.files.iter().map(|(path, _)| path.clone()).collect();
-        if meta.parents != [*expected] || meta.changed != paths.iter().cloned().collect() {
-            return Ok(false);
-        }
-        let found = self.read(tip, &paths).await?;
-        let same = |(found, (_, bytes)): (&Option<Found>, &(RepoPath, Bytes))| {
-            found.as_ref().is_some_and(|found| found.bytes == *bytes)
+        let is_open = self.find(topic, target).await?.is_some();
+        let asks = self.holds(tip, proposal.asked(is_open)).await?;
+        let by_run = meta.parents.first().filter(|_| meta.run.is_some() && meta.parents.len() == 1);
+        let of_target = match by_run {
+            Some(parent) if parent == expected => Some(*parent),
+            _ => self.newest_of(target, by_run.into_iter().chain([tip])).await?,
         };
-        Ok(found.iter().zip(&draft.files).all(same))
+        match of_target {
+            Some(at) if at == *tip => Ok(false),
+            Some(parent) => {
+                let paths = proposal.paths();
+                let is_draft = asks && !meta.changed_others && meta.changed == paths;
+                Ok(is_draft && self.are_same(&parent, expected, paths).await?)
+            }
+            None if asks && is_open => Ok(true),
+            None => Err(LedgerError::TopicTaken { topic: topic.clone(), at: *tip }),
+        }
+    }
+
+    /// Whether a commit has these files with these bytes.
+    async fn holds(
+        &self,
+        at: &CommitId,
+        files: impl Iterator<Item = &(RepoPath, Bytes)> + Send,
+    ) -> Result<bool, LedgerError> {
+        let (paths, bytes): (Vec<RepoPath>, Vec<Bytes>) = files.cloned().unzip();
+        let found = self.read(at, &paths).await?;
+        Ok(iter::zip(&found, &bytes).all(|(found, bytes)| found.as_ref().is_some_and(|found| found.bytes == *bytes)))
+    }
+
+    /// Whether files are the same at two commits.
+    async fn are_same(
+        &self,
+        one: &CommitId,
+        other: &CommitId,
+        paths: impl IntoIterator<Item = RepoPath>,
+    ) -> Result<bool, LedgerError> {
+        if one == other {
+            return Ok(true);
+        }
+        let paths: Vec<RepoPath> = paths.into_iter().collect();
+        Ok(self.read(one, &paths).await? == self.read(other, &paths).await?)
     }
 
     /// Moves a branch from one commit to another. `false`: somebody else was faster.

@@ -1,8 +1,11 @@
+use std::time::Duration;
+
 use base64::{Engine as _, prelude::BASE64_STANDARD};
 use futures_util::future::try_join_all;
 use ledger::{Branch, Draft, FILE_LIMIT, Kind, LedgerError, Push, Refusal};
 use release::CommitId;
 use serde_json::{Value, json};
+use tokio::time::sleep;
 
 use super::{
     GitError, Repository,
@@ -14,6 +17,8 @@ use super::{
 
 /// The longest answer to a push: the server repeats its message.
 const LONGEST: usize = 2 << 20;
+/// How long a server that has refused a push may take to show that somebody else won.
+const SECOND_LOOK: Duration = Duration::from_secs(1);
 
 impl Repository {
     pub(super) async fn push_draft(
@@ -55,7 +60,13 @@ impl Repository {
             Permission => Refusal::Permission,
             _ => Refusal::Other(error.said.to_string()),
         };
-        match self.tip(branch).await? {
+        let mut tip = self.tip(branch).await?;
+        if tip == Some(*expected) {
+            // Who won may still be about to move the branch.
+            sleep(SECOND_LOOK).await;
+            tip = self.tip(branch).await?;
+        }
+        match tip {
             None => Err(LedgerError::NoBranch { branch: branch.clone() }),
             Some(tip) if tip == *expected => Ok(Push::Refused(refusal)),
             Some(_) => Ok(Push::Stale),

@@ -13,7 +13,7 @@ use crate::{
 const APP: &str = APPS[0];
 
 fn topic() -> Branch {
-    word("conveyor/qa/payments-api-48213")
+    word("conveyor/qa/payments-api-48213-c4224b3fc5fc")
 }
 
 fn proposing(forge: &Forge) -> Client<'_> {
@@ -50,6 +50,7 @@ async fn a_change_is_proposed_adopted_and_settled_once_it_is_completed() {
 
     let second = proposing(&forge).run(Sequence::Update, &[(APP, 48213)], "qa").await;
     assert!(request(&second).adopted && request(&second).id == id, "{second:?}");
+    assert_eq!(request(&second).commit, proposed, "what is reviewed is not written anew");
 
     forge.ledger.rewind(&main_branch(), &request(&second).commit).unwrap();
     let third = proposing(&forge).promote(&[(APP, 48213)], "qa").await;

@@ -3,12 +3,13 @@
 use std::time::Duration;
 
 use azure_devops::git::{GitError, Repository};
+use futures_util::future::join_all;
 use guarded_http::Credentials;
 use ledger::{LedgerError, Push, Refusal, Remote as _};
 use serde_json::{Value, json};
 use wiremock::{
     Mock, MockServer, ResponseTemplate,
-    matchers::{method, path_regex},
+    matchers::{method, path_regex, query_param},
 };
 
 use super::{Ledger, client, draft, main};
@@ -28,15 +29,17 @@ fn error(status: u16, key: &str) -> ResponseTemplate {
     )
 }
 
-/// A server whose main is at `HEAD` when it is first read, and at `then` after that.
-async fn server(then: Option<&str>, push: ResponseTemplate) -> (MockServer, Repository) {
+/// A server whose main is at each of `first` when it is first read, and at `then` after that.
+async fn server(first: &[&str], then: Option<&str>, push: ResponseTemplate) -> (MockServer, Repository) {
     let mock = MockServer::start().await;
     let refs = |at: Option<&str>| {
         let list: Vec<Value> = at.iter().map(|at| json!({ "name": "refs/heads/main", "objectId": at })).collect();
         document(200, &json!({ "count": list.len(), "value": list }))
     };
     let on = |verb: &str, resource: &str| Mock::given(method(verb)).and(path_regex(format!("/{resource}$")));
-    on("GET", "refs").respond_with(refs(Some(HEAD))).up_to_n_times(1).with_priority(1).mount(&mock).await;
+    for at in first {
+        on("GET", "refs").respond_with(refs(Some(at))).up_to_n_times(1).with_priority(1).mount(&mock).await;
+    }
     on("GET", "refs").respond_with(refs(then)).mount(&mock).await;
     on("GET", "items").respond_with(error(404, "GitItemNotFoundException")).mount(&mock).await;
     on("POST", "pushes").respond_with(push).mount(&mock).await;
@@ -47,7 +50,11 @@ async fn server(then: Option<&str>, push: ResponseTemplate) -> (MockServer, Repo
 }
 
 async fn push(then: Option<&str>, answer: ResponseTemplate) -> Result<Push, LedgerError> {
-    let (mock, client) = server(then, answer).await;
+    pushed_at(&[HEAD], then, answer).await
+}
+
+async fn pushed_at(first: &[&str], then: Option<&str>, answer: ResponseTemplate) -> Result<Push, LedgerError> {
+    let (mock, client) = server(first, then, answer).await;
     let head = client.head(&main()).await.unwrap();
     let push = client.push(&main(), &head, &draft(1, "a", "x")).await;
     let pushes = mock.received_requests().await.unwrap().iter().filter(|request| request.method == "POST").count();
@@ -95,12 +102,15 @@ async fn a_refused_push_is_told_by_its_key_and_by_where_the_branch_stands() {
             doubt,
         ),
     ];
-    for (name, answer, unmoved, moved) in cases {
+    join_all(cases.into_iter().map(async |(name, answer, unmoved, moved)| {
         let pushed = push(Some(HEAD), answer.clone()).await;
         assert!(unmoved(&pushed), "{name}, unmoved: {pushed:?}");
         let pushed = push(Some(OTHER), answer).await;
         assert!(moved(&pushed), "{name}, moved: {pushed:?}");
-    }
+    }))
+    .await;
+    let late = pushed_at(&[HEAD, HEAD], Some(OTHER), error(409, "GitDuplicateException")).await;
+    assert!(stale(&late), "the winner moves the branch after the first look: {late:?}");
     let gone = push(None, error(403, "GitNeedsPermissionException")).await;
     assert!(matches!(gone, Err(LedgerError::NoBranch { .. })), "{gone:?}");
     let taken = document(201, &json!({ "refUpdates": [{ "name": "refs/heads/main", "newObjectId": OTHER }] }));
@@ -162,6 +172,29 @@ async fn bytes_that_are_not_those_of_their_id_are_refused() {
     let read = client.read(&HEAD.parse().unwrap(), &["a".parse().unwrap()]).await.unwrap_err();
     let LedgerError::Backend { source, .. } = &read else { panic!("{read:?}") };
     assert!(matches!(source.downcast_ref(), Some(GitError::Mistaken { .. })), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_page_of_changes_that_the_server_cuts_is_not_the_last() {
+    let mock = MockServer::start().await;
+    let changes = |from: usize, to: usize| -> Vec<Value> {
+        (from..to)
+            .map(|n| json!({ "changeType": "edit", "item": { "path": format!("/f{n}"), "gitObjectType": "blob" } }))
+            .collect()
+    };
+    let whole = json!({
+        "commitId": HEAD, "parents": [], "comment": "Many", "committer": { "date": "2027-01-01T00:00:00Z" },
+        "changes": changes(0, 250),
+    });
+    Mock::given(path_regex(format!("/commits/{HEAD}$"))).respond_with(document(200, &whole)).mount(&mock).await;
+    for (skip, to) in [(250, 400), (400, 400)] {
+        let page = json!({ "changes": changes(skip, to) });
+        let at = Mock::given(path_regex("/changes$")).and(query_param("skip", skip.to_string()));
+        at.respond_with(document(200, &page)).mount(&mock).await;
+    }
+    let url = format!("{}/acme/forge/_git/ledger", mock.uri());
+    let client = client(&url, &Credentials::Anonymous, Duration::from_secs(30));
+    assert_eq!(client.commit(&HEAD.parse().unwrap()).await.unwrap().changed.len(), 400);
 }
 
 #[tokio::test]

@@ -4,11 +4,11 @@ use std::time::Duration;
 
 use azure_devops::git::Repository;
 use guarded_http::{Credentials, Limits};
-use ledger::{Outcome, Proposal, Remote as _, update};
+use ledger::{Outcome, Remote as _, update};
 use sandbox::{Act, Break, FaultProxy, Faults, Phase, Script};
 use tokio::time::Instant;
 
-use super::{Ledger, draft, forward, main};
+use super::{Ledger, draft, forward, main, proposal};
 
 /// Requests of an update that meets no trouble.
 const REQUESTS: usize = 3;
@@ -83,8 +83,8 @@ async fn whichever_answer_is_lost_there_is_one_pull_request() {
             let (target, topic, draft) = (main(), "conveyor/dev".parse().unwrap(), draft(1, "proposed", "x"));
             let head = client.head(&target).await.unwrap();
             script.set(move |seen| if seen.number == nth { act() } else { Act::Pass });
-            let proposal =
-                Proposal { target: &target, expected: &head, draft: &draft, topic: &topic, title: "A title" };
+            let manifests = draft.files.iter().map(|(path, _)| path.clone()).collect();
+            let proposal = proposal(&target, &head, &draft, &topic, &manifests);
             let requests = client.pull_requests().unwrap();
             let mut request = requests.propose(proposal).await;
             if request.is_err() {

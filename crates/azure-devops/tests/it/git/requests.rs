@@ -3,11 +3,11 @@
 use std::time::Duration;
 
 use guarded_http::Credentials;
-use ledger::{LedgerError, Outcome, Proposal, Refusal, Remote as _, update};
+use ledger::{LedgerError, Outcome, Refusal, Remote as _, update};
 use tokio::time::Instant;
 use wiremock::{Mock, MockServer, ResponseTemplate, matchers::any};
 
-use super::{Ledger, client, draft, forward, main};
+use super::{Ledger, client, draft, forward, main, proposal};
 
 fn in_a_minute() -> Instant {
     Instant::now() + Duration::from_secs(60)
@@ -76,7 +76,8 @@ async fn a_proposal_that_stands_is_not_pushed_again() {
     // Another run's trailer does not make another proposal of it; other bytes do, and so does another head.
     for (which, bytes, pushed) in [(1, "x", 1), (2, "x", 1), (3, "y", 2)] {
         let draft = draft(which, "proposed", bytes);
-        let proposal = Proposal { target: &target, expected: &head, draft: &draft, topic: &topic, title: "A title" };
+        let manifests = draft.files.iter().map(|(path, _)| path.clone()).collect();
+        let proposal = proposal(&target, &head, &draft, &topic, &manifests);
         let requests = client.pull_requests().unwrap();
         let request = requests.propose(proposal).await.unwrap();
         assert_eq!(pushes(), pushed, "{which}");
