@@ -48,7 +48,8 @@ impl Failure {
     }
 }
 
-/// Runs a program to its end, whatever its exit status. It and its own children end with this call.
+/// Runs a program to its end, whatever its exit status. Where it is not heard to its end, or this call is dropped, it and
+/// its own children are killed; what it leaves behind when it ends by itself, an agent say, stays.
 pub(crate) async fn run(command: &mut Command, stdin: &[u8], limit: Duration) -> Result<Output, Failure> {
     command.stdin(Stdio::piped()).stdout(Stdio::piped()).stderr(Stdio::piped());
     command.process_group(0).kill_on_drop(true);
@@ -76,7 +77,7 @@ pub(crate) async fn run(command: &mut Command, stdin: &[u8], limit: Duration) ->
     Ok(Output { status, stdout, stderr: String::from_utf8_lossy(&stderr).into_owned() })
 }
 
-/// A child and its own children, all of which end with it.
+/// A child and its own children, all of which are killed with it unless it has ended by itself.
 struct Running {
     child: Child,
     group: Option<Pid>,

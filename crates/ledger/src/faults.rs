@@ -34,7 +34,7 @@ pub enum Fault {
     Delayed,
     /// The server never answers.
     Hangs,
-    /// The server refuses a [`push`](Remote::push) of the branch that it has; nothing at other calls.
+    /// The server refuses a [`push`](Remote::push) of the branch that it has, or a turn; nothing at other calls.
     Refused,
     /// Somebody else commits these files to the branch just before a [`push`](Remote::push); nothing at other calls.
     Race(Vec<(RepoPath, Bytes)>),
@@ -212,7 +212,8 @@ impl Turns for Faulty {
 
     async fn take(&self, turn: &Turn, at: &CommitId) -> Result<bool, LedgerError> {
         let turns = self.server.turns().ok_or_else(unreachable)?;
-        self.call(turns.take(turn, at)).await
+        let is_refused = matches!(self.faults.get(&self.calls()), Some(Fault::Refused));
+        self.call(async { if is_refused { Ok(false) } else { turns.take(turn, at).await } }).await
     }
 
     async fn end(&self, turn: &Turn) -> Result<(), LedgerError> {

@@ -20,6 +20,8 @@ pub(super) struct Place<'a> {
     turn: Turn,
     /// Whether the turn stands, as far as is known.
     holds: bool,
+    /// How often the server took none. Once may be for another's lock on its refs.
+    refusals: u32,
     /// The turns ahead at the last look, first first.
     ahead: Vec<Turn>,
     /// Who was first in front of which head, and since when we have seen that.
@@ -40,6 +42,7 @@ impl<'a> Place<'a> {
             turns: task.remote.turns(),
             turn: Turn { run: task.run, branch: task.branch.clone() },
             holds: false,
+            refusals: 0,
             ahead: Vec::new(),
             front: None,
             passed: BTreeSet::new(),
@@ -119,7 +122,9 @@ impl<'a> Place<'a> {
             Err(_) => false,
         };
         if refused {
-            (self.holds, self.turns) = (false, None);
+            self.holds = false;
+            self.refusals += 1;
+            self.turns = self.turns.filter(|_| self.refusals < 2);
         }
     }
 

@@ -9,7 +9,7 @@ use ledger::{
     memory::Repository,
     update,
 };
-use tokio::time::{Instant, sleep};
+use tokio::time::{Instant, sleep, timeout};
 
 use crate::support::{bring, change, forward, head, killed_after, main, manifest, path, run, server};
 
@@ -189,6 +189,22 @@ async fn a_writer_killed_at_any_await_holds_nobody_up_for_long() {
             break;
         }
     }
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_turn_that_was_refused_once_is_asked_for_again() {
+    let server = apps(1);
+    let noise = || Fault::Race(vec![(path("noise"), "x".into())]);
+    // Two lost races; in between the server has no turn for it. Then it is held, so that it can be looked at.
+    let client = far_away(&server).with(2, noise()).with(3, Fault::Refused).with(6, noise()).with(8, Fault::Hangs);
+    timeout(Duration::from_secs(5), bring(&client, &change_of(0))).await.unwrap_err();
+    assert_eq!(server.queue(&main()).await.unwrap().turns, [turn_of(0)]);
+    // Who is refused twice does not ask a third time.
+    let server = apps(2);
+    server.refuse_turns();
+    let client = [2, 6, 10].into_iter().fold(far_away(&server), |client, push| client.with(push, noise()));
+    bring(&client, &change_of(0)).await.unwrap();
+    assert_eq!(client.calls(), 4 * 3 + 2);
 }
 
 #[tokio::test(start_paused = true)]

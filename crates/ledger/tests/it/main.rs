@@ -19,5 +19,6 @@ mod served;
 mod signing;
 mod support;
 mod update;
+mod user_git;
 mod words;
 mod yaml;
