@@ -102,17 +102,20 @@ impl Repository {
         Err(GitError::Endless { what: "changes" }.into())
     }
 
-    /// Looks through what the branch has, newest first, until the head that the push expected.
+    /// Looks through what the branch has, newest first by the committers' clocks, until the head that the push expected;
+    /// and through a page more, for what came in by a merge and from a clock that is late.
     pub(super) async fn find_landed(
         &self,
         branch: &Branch,
         push: &Unanswered,
     ) -> Result<Option<CommitId>, LedgerError> {
+        let mut is_passed = false;
         for page in 0..MOST_PAGES {
             let listed = self.page_of(branch, None, page).await?;
-            let is_last = listed.len() < PAGE;
+            let is_last = listed.len() < PAGE || is_passed;
             for commit in listed {
-                if commit.id == push.expected {
+                is_passed |= commit.id == push.expected;
+                if is_passed && !push.commits.is_empty() {
                     return Ok(None);
                 }
                 if !may_be(&commit, push) {

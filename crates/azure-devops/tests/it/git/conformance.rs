@@ -113,6 +113,31 @@ async fn a_push_is_found_behind_others_and_under_a_long_message() {
     assert!(history.windows(2).all(|pair| pair[0].parents == [pair[1].id]));
 }
 
+/// A list of commits goes by their clocks: an older one may stand before a younger one that came in by a merge.
+#[tokio::test]
+async fn a_push_is_found_behind_a_merge_whatever_the_clocks_say() {
+    let ledger = Ledger::start(1).await;
+    let trailer = draft(7, "ours", "x").message;
+    let commits = [
+        ("main", 4_000_000_000_u64, "Before", "from refs/heads/main^0\n"),
+        ("ours", 1_800_000_000, trailer.as_str(), "from refs/heads/main\n"),
+        ("main", 4_000_000_001, "Beside", ""),
+        ("main", 4_000_000_002, "A merge", "merge refs/heads/ours\n"),
+    ];
+    let mut stream = String::new();
+    for (n, (branch, seconds, message, from)) in commits.into_iter().enumerate() {
+        let length = message.len();
+        stream += &format!(
+            "commit refs/heads/{branch}\ncommitter A <a@localhost> {seconds} +0000\ndata {length}\n{message}\n{from}M 100644 inline n{n}\ndata 1\n.\n"
+        );
+    }
+    ledger.git_with(&["fast-import", "--quiet"], stream.as_bytes()).await;
+    let commit = async |name| ledger.git(&["rev-parse", name]).await.parse().unwrap();
+    let (expected, ours) = (commit("refs/heads/ours^").await, commit("refs/heads/ours").await);
+    let push = Unanswered { expected, run: super::run(7), commits: vec![] };
+    assert_eq!(ledger.client().landed(&main(), &push).await.unwrap(), Some(ours));
+}
+
 #[tokio::test]
 async fn what_is_written_one_way_is_read_the_other() {
     let ledger = Ledger::start(1).await;
