@@ -258,6 +258,24 @@ impl HttpError {
         }
     }
 
+    /// Whether the server may have seen the request and acted on it. Of a request that was repeated until the deadline
+    /// nothing is known but the last attempt, so it may; one that was refused for want of credentials was not acted on.
+    #[must_use]
+    pub fn was_sent(&self) -> bool {
+        !matches!(
+            self,
+            Self::PlainHttp { .. }
+                | Self::Credentials { .. }
+                | Self::Authorize { .. }
+                | Self::Setup { .. }
+                | Self::Reference { .. }
+                | Self::Header { .. }
+                | Self::ForeignOrigin { .. }
+                | Self::Connect { .. }
+                | Self::Tls { .. }
+        )
+    }
+
     /// The status that the client's own server answered with, if that is what is wrong.
     #[must_use]
     pub fn status(&self) -> Option<StatusCode> {

@@ -120,15 +120,7 @@ fn temporary(status: StatusCode) -> bool {
 fn heard(source: HttpError) -> Failure {
     match source {
         HttpError::Redirect { .. } => Failure::Denied(LedgerError::Denied { said: Said::new(&source.to_string()) }),
-        HttpError::Connect { .. }
-        | HttpError::Tls { .. }
-        | HttpError::PlainHttp { .. }
-        | HttpError::Credentials { .. }
-        | HttpError::Authorize { .. }
-        | HttpError::Setup { .. }
-        | HttpError::Reference { .. }
-        | HttpError::ForeignOrigin { .. }
-        | HttpError::Header { .. } => Failure::Unsent(LedgerError::Http { source }),
-        source => Failure::Unheard(LedgerError::Http { source }),
+        source if source.was_sent() => Failure::Unheard(LedgerError::Http { source }),
+        source => Failure::Unsent(LedgerError::Http { source }),
     }
 }

@@ -59,6 +59,13 @@ async fn none_shows_a_query_or_a_secret() {
         assert!(!told(error).contains("canary"), "{}", told(error));
         assert!(!told(error).contains(['\x1b', '\n', '\u{202e}']), "{}", told(error));
     }
+    assert!(errors.iter().all(HttpError::was_sent), "the last was perhaps heard before");
+    for (address, is_heard) in [(server.address, true), (gone, false)] {
+        let limits = Limits { connect: soon, stall: soon, deadline: Instant::now() + 2 * soon };
+        let client = Client::new(origin(address), &Credentials::Anonymous, limits).unwrap();
+        let error = client.request(Method::POST, "/broken").unwrap().send(5).await.map(|_| ()).unwrap_err();
+        assert_eq!(error.was_sent(), is_heard, "{error}");
+    }
     assert_eq!(
         errors[0].to_string(),
         format!("GET http://{}/status: 403 Forbidden: \\u{{1b}}[31mno  ##[error]\\u{{202e}}", server.address)
@@ -76,7 +83,10 @@ async fn none_shows_a_query_or_a_secret() {
 async fn a_header_that_cannot_be_sent_is_an_error() {
     let client = Client::new("https://h.example".parse().unwrap(), &Credentials::Anonymous, limits()).unwrap();
     let request = client.request(Method::GET, "/").unwrap().header(header::ACCEPT, "a\r\nX: y");
-    assert!(matches!(request.send(0).await, Err(HttpError::Header { .. })));
+    let foreign = client.request(Method::GET, "https://other.example/").map(|_| ()).unwrap_err();
+    assert!(matches!(foreign, HttpError::ForeignOrigin { .. }) && !foreign.was_sent(), "{foreign}");
+    let header = request.send(0).await.map(|_| ()).unwrap_err();
+    assert!(matches!(header, HttpError::Header { .. }) && !header.was_sent(), "{header}");
     assert_eq!(client.requests(), 0);
 }
 

@@ -94,19 +94,7 @@ impl Connection {
 
 /// Whether the server may have seen a request that failed so.
 pub(super) fn was_sent(error: &LedgerError) -> bool {
-    use HttpError::{Authorize, Connect, Credentials, Header, PlainHttp, Reference, Setup, Tls};
-    let LedgerError::Http { source } = error else { return true };
-    !matches!(
-        source,
-        Connect { .. }
-            | Tls { .. }
-            | PlainHttp { .. }
-            | Credentials { .. }
-            | Authorize { .. }
-            | Setup { .. }
-            | Reference { .. }
-            | Header { .. }
-    )
+    if let LedgerError::Http { source } = error { source.was_sent() } else { true }
 }
 
 /// An answer's body, where it is of the kind that Git's servers send.
