@@ -130,7 +130,7 @@ impl CopyArtifact {
     async fn raw(&self, destination: &Reference, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
         let source: Reference = self.what.parse()?;
         let ledger = match &session.place {
-            Some(place) => Some((session.ledger(&place.url).await?.remote(), &place.branch)),
+            Some(_) => Some(session.ledger().await?),
             None => None,
         };
         let usual = Options::until(session.deadline);
@@ -143,7 +143,7 @@ impl CopyArtifact {
         let copy = Copy {
             source: &source,
             destination,
-            ledger,
+            ledger: ledger.map(|(ledger, place)| (ledger.remote(), &place.branch)),
             connect: &session.live,
             observer: &*session.progress,
             options: &options,

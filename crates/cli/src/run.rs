@@ -41,6 +41,11 @@ pub(crate) trait Command: Parser {
     /// The flags of every command.
     fn common(&self) -> &Common;
 
+    /// The repository that it works with, where that is no Ledger.
+    fn repository(&self) -> Option<&str> {
+        None
+    }
+
     /// Whether what it writes is to be signed.
     fn signs(&self) -> bool {
         false
@@ -78,7 +83,7 @@ pub(crate) fn run<C: Command>() -> ExitCode {
         Err(error) => return finish::<C>(output, &account, &Ended::Failed(Error::Setup(error)), None, began),
     };
     let code = runtime.block_on(async {
-        match Session::open(command.common(), command.signs()) {
+        match Session::open(command.common(), command.repository(), command.signs()) {
             Err(error) => finish::<C>(output, &account, &Ended::Failed(error), None, began),
             Ok(session) => {
                 let ended = supervised(&command, &session, &mut account).await;

@@ -10,7 +10,7 @@ use conveyor::{
     Account, DockerConfig, Error, LedgerServer, Live, World,
     config::LedgerPlace,
     guarded_http::Credentials,
-    ledger::{Authorship, Identity, LedgerUrl, Signer},
+    ledger::{Authorship, Identity, Signer},
     release::{Actor, ActorId, RunId},
 };
 use jiff::Timestamp;
@@ -27,7 +27,7 @@ const SIGNER: Duration = Duration::from_secs(60);
 #[derive(Debug)]
 pub(crate) struct Session {
     pub(crate) live: Live,
-    /// The Ledger of `--ledger` and `--branch`.
+    /// The one repository that the command works with: of `--repo`, else of `--ledger`; and `--branch`.
     pub(crate) place: Option<LedgerPlace>,
     pub(crate) progress: Arc<Progress>,
     pub(crate) deadline: Instant,
@@ -36,14 +36,15 @@ pub(crate) struct Session {
     caller: Actor,
     /// Whether commits are to be signed.
     signs: bool,
-    /// The one repository that a command works with.
+    /// The server of `place`.
     ledger: OnceCell<LedgerServer>,
 }
 
 impl Session {
-    pub(crate) fn open(flags: &Common, signs: bool) -> Result<Self, Error> {
+    pub(crate) fn open(flags: &Common, repository: Option<&str>, signs: bool) -> Result<Self, Error> {
         let deadline = Instant::now() + flags.timeout.0;
-        let named = flags.ledger.clone().or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent()));
+        let named = repository.map(str::to_owned).or_else(|| flags.ledger.clone());
+        let named = named.or_else(|| variable("CONVEYOR_LEDGER").filter(|_| !on_an_agent()));
         let place = |url: String| Ok::<_, Error>(LedgerPlace { url: url.parse()?, branch: flags.branch.clone() });
         let release = variable("RELEASE_RELEASEID")
             .map(|value| {
@@ -69,18 +70,21 @@ impl Session {
         })
     }
 
-    /// The repository that this command works with.
-    pub(crate) async fn ledger(&self, url: &LedgerUrl) -> Result<&LedgerServer, Error> {
-        self.ledger
+    /// The server of the repository that this command works with, and the branch.
+    pub(crate) async fn ledger(&self) -> Result<(&LedgerServer, &LedgerPlace), Error> {
+        let place = self.place.as_ref().ok_or(Error::NoLedger)?;
+        let server = self
+            .ledger
             .get_or_try_init(async || {
                 let signer = match self.signs {
                     true => Some(Signer::of_git(Path::new("git"), SIGNER).await?),
                     false => None,
                 };
                 let [author, committer] = ["GIT_AUTHOR", "GIT_COMMITTER"].map(identity);
-                self.live.ledger(url, Authorship { author: author?, committer: committer?, signer }).await
+                self.live.ledger(&place.url, Authorship { author: author?, committer: committer?, signer }).await
             })
-            .await
+            .await?;
+        Ok((server, place))
     }
 
     /// How many requests that repository's server got so far; none known where the git program makes them.
@@ -90,9 +94,9 @@ impl Session {
 
     /// The world of the sequences; `config` is a local conveyor.yaml for a dry run.
     pub(crate) async fn world<'a>(&'a self, config: Option<&'a [u8]>) -> Result<World<'a>, Error> {
-        let place = self.place.as_ref().ok_or(Error::NoLedger)?;
+        let (ledger, place) = self.ledger().await?;
         Ok(World {
-            ledger: self.ledger(&place.url).await?.remote(),
+            ledger: ledger.remote(),
             place,
             connect: &self.live,
             config,

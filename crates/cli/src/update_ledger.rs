@@ -70,8 +70,9 @@ struct Raw {
     /// Only if the place holds an older build
     #[arg(long, requires_all = ["repo", "set"])]
     forward_only: bool,
-    /// Instead of setting a value, take back what this commit changed, where nobody has changed it since: all of it or
-    /// nothing
+    /// Instead of setting values, take back what this commit changed, where nobody has changed it since: all of it or
+    /// nothing. A commit that did more than change values of YAML keys is refused, and so is a file that was changed
+    /// since in which a value has no name or was no text
     #[arg(long, value_name = "COMMIT", group = "what", requires = "repo")]
     revert: Option<CommitId>,
 }
@@ -95,13 +96,17 @@ impl Command for UpdateLedger {
         &self.common
     }
 
+    fn repository(&self) -> Option<&str> {
+        self.raw.repo.as_deref()
+    }
+
     fn signs(&self) -> bool {
         self.writing.sign
     }
 
     async fn execute(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
-        if let Some(repo) = &self.raw.repo {
-            return self.raw(repo, session, account).await;
+        if self.raw.repo.is_some() {
+            return self.raw(session, account).await;
         }
         let Some(env) = &self.env else { return Err(Error::NoLedger) };
         let config = session::read(self.acting.config.as_ref(), account)?;
@@ -116,11 +121,12 @@ impl Command for UpdateLedger {
 }
 
 impl UpdateLedger {
-    async fn raw(&self, repo: &str, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
+    async fn raw(&self, session: &Session, account: &mut Account) -> Result<Outcome, Error> {
         let edit = self.raw.edit()?;
+        let (ledger, place) = session.ledger().await?;
         let write = raw::Write {
-            remote: session.ledger(&repo.parse()?).await?.remote(),
-            branch: &self.common.branch,
+            remote: ledger.remote(),
+            branch: &place.branch,
             run: session.run,
             deadline: session.deadline,
             dry_run: self.acting.dry_run,
