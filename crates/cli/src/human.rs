@@ -3,9 +3,9 @@
 use std::fmt::Write as _;
 
 use conveyor::{
-    Account, ChangeAccount, CopyAccount, Moved, Outcome,
+    Account, ChangeAccount, CopyAccount, Error, Moved, Outcome,
     ledger::PullRequest,
-    policy,
+    one_line, policy,
     registry_copy::{ToMove, Transfer},
 };
 
@@ -28,6 +28,10 @@ pub(crate) fn tell(head: &Head, account: &Account, ended: &Ended) -> String {
     let mut text = String::new();
     match ended {
         Ended::Came(outcome) => tell_outcome(&mut text, head, account, outcome),
+        // It shows the line of the file, with marks below it.
+        Ended::Failed(Error::Config(_)) => {
+            let _infallible = writeln!(text, "error: {}", head.result.message());
+        }
         Ended::Failed(_) | Ended::Signalled(_) => {
             line(&mut text, &format!("error: {}", head.result.message()));
         }
@@ -187,7 +191,7 @@ pub(crate) fn size(bytes: u64) -> String {
 
 fn tell_changes(text: &mut String, verb: &str, changes: &[ChangeAccount]) {
     for ChangeAccount { file, key, from, to, .. } in changes {
-        let from = if from.is_empty() { "nothing" } else { from };
+        let [from, to] = [from, to].map(|value| if value.is_empty() { "nothing" } else { value });
         line(text, &format!("{verb} {file} {key}: {from} -> {to}"));
     }
 }
@@ -217,7 +221,7 @@ fn tell_state(text: &mut String, head: &Head) {
 }
 
 fn line(text: &mut String, words: &str) {
-    let _infallible = writeln!(text, "{words}");
+    let _infallible = writeln!(text, "{}", one_line(words));
 }
 
 #[cfg(test)]
@@ -225,6 +229,22 @@ mod tests {
     use conveyor::release::Digest;
 
     use super::*;
+
+    #[test]
+    fn a_value_adds_no_line_and_an_empty_one_is_told() {
+        let change = |from: &str, to: &str| ChangeAccount {
+            app: None,
+            file: "a.yaml".to_owned(),
+            key: "tag".to_owned(),
+            from: from.to_owned(),
+            to: to.to_owned(),
+        };
+        let mut text = String::new();
+        tell_changes(&mut text, "changed", &[change("x\ncommit 0000", "1"), change("", "2"), change("3", "")]);
+        let told = "changed a.yaml tag: x\\u{a}commit 0000 -> 1\nchanged a.yaml tag: nothing -> 2\n\
+                    changed a.yaml tag: 3 -> nothing\n";
+        assert_eq!(text, told);
+    }
 
     #[test]
     fn a_copy_is_told_in_one_sentence() {

@@ -37,6 +37,11 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         Ended::Came(Outcome::Refused(_)) if account.proposable => {
             Some(format!("propose it: {} --pull-request", this_command()))
         }
+        Ended::Came(Outcome::Refused(_)) if account.cannot_propose => Some(
+            "this server has no pull requests that conveyor can open, so --pull-request does nothing here: put right \
+             why it refuses the push, then run it again without the flag"
+                .to_owned(),
+        ),
         Ended::Came(Outcome::Refused(_)) => Some(then_again()),
         Ended::Came(Outcome::Updated | Outcome::Unchanged | Outcome::Allowed) => None,
         Ended::Failed(Error::Ledger(LedgerError::Edit { source: EditError::Ambiguous { .. }, .. }))

@@ -25,6 +25,8 @@ pub struct Account {
     pub pushes: u32,
     /// Whether the branch takes changes through pull requests only, and the Ledger's server can be asked for one.
     pub proposable: bool,
+    /// Whether the push was refused and a pull request was asked for, and the server has none that can be opened.
+    pub cannot_propose: bool,
     /// Which of the stages were reached.
     pub happened: Happened,
     /// What deserves a look but stopped nothing.

@@ -110,7 +110,7 @@ pub(crate) async fn change(
     let branch = &world.place.branch;
     let pushed = bring::push(world.ledger, branch, change, until, account).await?;
     let topic = propose.then(|| writing.topic(branch)).transpose()?;
-    let brought = bring::or_propose(pushed, world.ledger, branch, change, topic.as_ref(), until).await?;
+    let brought = bring::or_propose(pushed, world.ledger, branch, change, topic.as_ref(), until, account).await?;
     Ok(settle(scene, &writing, brought, account))
 }
 

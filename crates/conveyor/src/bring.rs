@@ -63,7 +63,10 @@ pub(crate) async fn or_propose(
     change: &Change,
     topic: Option<&Branch>,
     deadline: Instant,
+    account: &mut Account,
 ) -> Result<Brought, Error> {
+    account.cannot_propose =
+        topic.is_some() && remote.pull_requests().is_none() && matches!(pushed, ledger::Outcome::Refused(_));
     let (ledger::Outcome::Refused(Refusal::BranchPolicy), Some(topic)) = (&pushed, topic) else {
         return Ok(Brought::Ended(pushed));
     };

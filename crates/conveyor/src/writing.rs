@@ -10,6 +10,7 @@ use release::{Actor, App, Artifact, BuildId, Digest, Environment, Reference};
 use crate::{
     Account, Error, World,
     decision::{Permitted, Standing},
+    one_line,
     scene::{Case, Scene},
 };
 
@@ -192,7 +193,10 @@ fn message(scene: &Scene, permitted: &[Permitted<'_>]) -> String {
     let line = |permitted: &Permitted<'_>| {
         let found = permitted.case.manifest.as_ref().map(|manifest| manifest.found.to_string()).unwrap_or_default();
         let from = if found.is_empty() { "nothing".to_owned() } else { found };
-        format!("{}: {from} -> {} ({})", permitted.case.app.name, permitted.case.build, permitted.artifact.digest)
+        one_line(&format!(
+            "{}: {from} -> {} ({})",
+            permitted.case.app.name, permitted.case.build, permitted.artifact.digest
+        ))
     };
     match permitted {
         [one] => format!("{target}: {} {}\n\n{}", one.case.app.name, one.case.build, line(one)),

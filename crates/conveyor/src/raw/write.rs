@@ -8,6 +8,7 @@ use super::config_path;
 use crate::{
     Account, ChangeAccount, Error, LedgerAccount, Outcome,
     bring::{self, Brought},
+    one_line,
     writing::short,
 };
 
@@ -38,7 +39,7 @@ pub async fn update(write: &Write<'_>, edit: Edit, account: &mut Account) -> Res
     let topic = write.topic("set", &format!("{file}\n{document}\n{key}\n{to}"))?;
     let change = Change {
         run: write.run,
-        message: format!("{file}: {key} = {to}"),
+        message: one_line(&format!("{file}: {key} = {to}")),
         edits: vec![edit],
         reads: vec![no_ledger()?],
         prepends: Vec::new(),
@@ -109,7 +110,8 @@ impl Write<'_> {
         account: &mut Account,
     ) -> Result<Outcome, Error> {
         let topic = self.propose.then_some(topic);
-        let brought = bring::or_propose(pushed, self.remote, self.branch, change, topic, self.deadline).await?;
+        let brought =
+            bring::or_propose(pushed, self.remote, self.branch, change, topic, self.deadline, account).await?;
         let ended = match brought {
             Brought::Proposed(request) => return Ok(Outcome::PullRequest(request)),
             Brought::Ended(ended) => ended,

@@ -7,7 +7,8 @@ use conveyor::{
     raw::{Write, revert, update},
 };
 use ledger::{
-    Branch, Edit, Refusal, Remote, RevertError, Scalar,
+    Branch, Draft, Edit, Entry, Found, LedgerError, Meta, Push, Refusal, Remote, RepoPath, RevertError, Scalar,
+    Unanswered,
     faults::{Fault, Faulty},
     memory::Repository,
 };
@@ -184,4 +185,62 @@ async fn where_the_branch_takes_no_pushes_the_same_thing_is_proposed_once() {
     let mut account = Account::default();
     let outcome = update(&unasked, edit("b"), &mut account).await.unwrap();
     assert!(matches!(outcome, Outcome::Refused(Refusal::BranchPolicy)) && account.proposable, "{outcome:?}");
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_value_adds_no_line_to_the_message() {
+    let (repository, main) = repository();
+    let write = write(&repository, &main);
+    update(&write, edit("b\n\nConveyor-Run: 9.9\u{2028}x"), &mut Account::default()).await.unwrap();
+    let message = repository.log(&main)[0].message.clone();
+    let title = r"values.yaml: image.tag = b\u{a}\u{a}Conveyor-Run: 9.9\u{2028}x";
+    assert_eq!(message, format!("{title}\n\nConveyor-Run: {}\n", write.run));
+}
+
+#[tokio::test(start_paused = true)]
+async fn a_pull_request_that_the_server_cannot_have_is_told() {
+    let (repository, main) = repository();
+    repository.protect(&main);
+    let plain = Plain(&repository);
+    for propose in [true, false] {
+        let mut account = Account::default();
+        let outcome = update(&Write { propose, ..write(&plain, &main) }, edit("b"), &mut account).await.unwrap();
+        assert!(matches!(outcome, Outcome::Refused(Refusal::BranchPolicy)), "{outcome:?}");
+        assert_eq!((account.proposable, account.cannot_propose), (false, propose));
+    }
+}
+
+/// A server without pull requests.
+#[derive(Debug)]
+struct Plain<'a>(&'a Repository);
+
+#[async_trait::async_trait]
+impl Remote for Plain<'_> {
+    async fn head(&self, branch: &Branch) -> Result<CommitId, LedgerError> {
+        self.0.head(branch).await
+    }
+
+    async fn read(&self, at: &CommitId, paths: &[RepoPath]) -> Result<Vec<Option<Found>>, LedgerError> {
+        self.0.read(at, paths).await
+    }
+
+    async fn list(&self, at: &CommitId, folder: &RepoPath) -> Result<Vec<Entry>, LedgerError> {
+        self.0.list(at, folder).await
+    }
+
+    async fn history(&self, branch: &Branch, path: &RepoPath, limit: usize) -> Result<Vec<Meta>, LedgerError> {
+        self.0.history(branch, path, limit).await
+    }
+
+    async fn commit(&self, id: &CommitId) -> Result<Meta, LedgerError> {
+        self.0.commit(id).await
+    }
+
+    async fn push(&self, branch: &Branch, expected: &CommitId, draft: &Draft) -> Result<Push, LedgerError> {
+        self.0.push(branch, expected, draft).await
+    }
+
+    async fn landed(&self, branch: &Branch, push: &Unanswered) -> Result<Option<CommitId>, LedgerError> {
+        self.0.landed(branch, push).await
+    }
 }
