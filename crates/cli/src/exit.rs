@@ -90,7 +90,7 @@ mod tests {
             (Outcome::ReadsMoved { path: String::new() }, 11),
             (Outcome::NeverWon { attempts: 1 }, 11),
             (Outcome::TagHeld { place, by: digest, wanted: digest }, 12),
-            (Outcome::Superseded { app: None, found: String::new(), wanted: String::new() }, 14),
+            (Outcome::Superseded { app: None, edit: None, found: String::new(), wanted: String::new() }, 14),
         ] {
             assert_eq!(code(&Ended::Came(outcome.clone())), expected, "{outcome:?}");
         }

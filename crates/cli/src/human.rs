@@ -87,9 +87,13 @@ fn tell_outcome(text: &mut String, head: &Head, account: &Account, outcome: &Out
         Outcome::TagHeld { place, by, wanted } => {
             line(text, &format!("refused: {place} is held by {by}; {wanted} was not put there"));
         }
-        Outcome::Superseded { app, found, wanted } => {
+        Outcome::Superseded { app, edit, found, wanted } => {
             let whose = app.as_ref().map(|app| format!("{app} in {environment}: ")).unwrap_or_default();
-            line(text, &format!("superseded: {whose}the place holds {found}, so {wanted} was not written"));
+            let place = match edit {
+                Some(edit) => format!("{} {}", edit.file, edit.key),
+                None => "the place".to_owned(),
+            };
+            line(text, &format!("superseded: {whose}{place} holds {found}, so {wanted} was not written"));
         }
         Outcome::ReadsMoved { path } => {
             line(text, &format!("not done: {path} kept changing until the deadline, and the decision rests on it"));

@@ -20,9 +20,17 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         Ended::Came(Outcome::TagHeld { .. }) => {
             Some("queue a new build: a tag is written once and never moved".to_owned())
         }
-        Ended::Came(Outcome::Superseded { app: None, found, .. }) => {
+        Ended::Came(Outcome::Superseded { edit: Some(edit), found, .. }) => {
             let expect = quoted(found);
-            Some(format!("nothing, if {expect} is right; to replace it all the same, set it with --expect {expect}"))
+            let (file, key, to) =
+                (quoted(edit.file.as_str()), quoted(&edit.key.to_string()), quoted(&edit.to.to_string()));
+            let document =
+                edit.document.as_ref().map(|document| format!(" --document {}", quoted(&document.to_string())));
+            Some(format!(
+                "nothing, if {expect} is right; to replace it all the same: --file {file}{} --key {key} --set {to} \
+                 --expect {expect}",
+                document.unwrap_or_default()
+            ))
         }
         Ended::Came(Outcome::Superseded { found, .. }) if found.parse::<BuildId>().is_err() => {
             Some(format!("{found:?} is no build: put a build number or \"\" there, then {}", again()))
@@ -49,6 +57,11 @@ pub(crate) fn next(account: &Account, ended: &Ended) -> Option<String> {
         {
             Some("where these are in several documents, add --document kind=KIND,metadata.name=NAME".to_owned())
         }
+        Ended::Failed(Error::Ledger(LedgerError::Denied { .. })) => Some(format!(
+            "log in: credentials come from git's credential helpers, or over ssh from its keys; for dev.azure.com \
+             SYSTEM_ACCESSTOKEN or AZURE_DEVOPS_EXT_PAT comes first. Then {}",
+            again()
+        )),
         Ended::Failed(error) => Some(match error.kind() {
             Kind::Temporary => again(),
             Kind::Failed => then_again(),
@@ -119,7 +132,35 @@ fn quoted(word: &str) -> String {
 
 #[cfg(test)]
 mod tests {
-    use super::ledger_flags;
+    use conveyor::{
+        Account, Error, Outcome,
+        ledger::{Edit, From, LedgerError, Refusal, Said, Scalar},
+    };
+
+    use super::{ledger_flags, next};
+    use crate::document::Ended;
+
+    #[test]
+    fn advice_can_be_followed() {
+        let (file, key) = ("a.yaml".parse().unwrap(), "image.tag".parse().unwrap());
+        let edit = Edit { file, document: None, key, from: From::Any, to: Scalar::new("1") };
+        let superseded = Outcome::Superseded {
+            app: None,
+            edit: Some(Box::new(edit)),
+            found: "a b".to_owned(),
+            wanted: "1".to_owned(),
+        };
+        let cannot = Account { cannot_propose: true, ..Account::default() };
+        let denied = LedgerError::Denied { said: Said::new("401") };
+        for (account, ended, advice) in [
+            (Account::default(), Ended::Came(superseded), "--file a.yaml --key image.tag --set 1 --expect 'a b'"),
+            (cannot, Ended::Came(Outcome::Refused(Refusal::Other(String::new()))), "again without the flag"),
+            (Account::default(), Ended::Failed(Error::Ledger(denied)), "git's credential helpers"),
+        ] {
+            let next = next(&account, &ended).unwrap();
+            assert!(next.contains(advice), "{next}");
+        }
+    }
 
     #[test]
     fn the_ledger_is_named_as_it_was() {

@@ -157,6 +157,7 @@ fn settle(scene: &Scene, writing: &Writing<'_>, brought: Brought, account: &mut 
             let case = writing.case(edit);
             Outcome::Superseded {
                 app: case.map(|case| case.app.name.clone()),
+                edit: None,
                 found: found.to_string(),
                 wanted: case.map(|case| case.build.to_string()).unwrap_or_default(),
             }

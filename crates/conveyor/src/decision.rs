@@ -370,6 +370,7 @@ fn standing(scene: &Scene, case: &Case, artifact: &Artifact, account: &mut Accou
     let superseded = || {
         Stop::Outcome(Outcome::Superseded {
             app: Some(app.clone()),
+            edit: None,
             found: manifest.found.to_string(),
             wanted: case.build.to_string(),
         })

@@ -35,6 +35,8 @@ pub enum Outcome {
     Superseded {
         /// Whose place; none in a raw change.
         app: Option<App>,
+        /// The raw edit that was not made; none in a promotion.
+        edit: Option<Box<ledger::Edit>>,
         /// What it holds.
         found: String,
         /// What was to be written.

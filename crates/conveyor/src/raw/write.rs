@@ -132,8 +132,9 @@ impl Write<'_> {
 }
 
 fn superseded(change: &Change, edit: usize, found: &ledger::Scalar) -> Outcome {
-    let wanted = change.edits.get(edit).map(|edit| edit.to.to_string()).unwrap_or_default();
-    Outcome::Superseded { app: None, found: found.to_string(), wanted }
+    let edit = change.edits.get(edit).cloned().map(Box::new);
+    let wanted = edit.as_ref().map(|edit| edit.to.to_string()).unwrap_or_default();
+    Outcome::Superseded { app: None, edit, found: found.to_string(), wanted }
 }
 
 /// That the repository is no Ledger, judged again on each new head.

@@ -62,7 +62,8 @@ async fn a_commit_is_taken_back_unless_somebody_wrote_since() {
 
     update(&write, edit("c"), &mut account).await.unwrap();
     let outcome = revert(&write, &of, &mut account).await.unwrap();
-    let Outcome::Superseded { app: None, found, wanted } = outcome else { panic!("{outcome:?}") };
+    let Outcome::Superseded { app: None, edit: Some(edit), found, wanted } = outcome else { panic!("{outcome:?}") };
+    assert_eq!((edit.file.as_str(), &*edit.key.to_string()), ("values.yaml", "image.tag"));
     assert_eq!((&*found, &*wanted), ("c", "a"));
     assert_eq!(account.happened.ledger, Some(false));
 }
