@@ -161,7 +161,7 @@ async fn several_apps_move_together_or_not_at_all() {
     forge.edit("qa", OTHER, "48999");
     let done = forge.client().promote(&[(APP, 48213), (OTHER, 48301)], "qa").await;
     assert!(
-        matches!(&done.outcome, Ok(Outcome::Superseded { app: Some(app), found, wanted })
+        matches!(&done.outcome, Ok(Outcome::Superseded { app: Some(app), found, wanted, .. })
             if app.as_str() == OTHER && found == "48999" && wanted == "48301"),
         "{done:?}"
     );
