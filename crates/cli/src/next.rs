@@ -150,7 +150,8 @@ mod tests {
             found: "a b".to_owned(),
             wanted: "1".to_owned(),
         };
-        let cannot = Account { cannot_propose: true, ..Account::default() };
+        let mut cannot = Account::default();
+        cannot.cannot_propose = true;
         let denied = LedgerError::Denied { said: Said::new("401") };
         for (account, ended, advice) in [
             (Account::default(), Ended::Came(superseded), "--file a.yaml --key image.tag --set 1 --expect 'a b'"),
