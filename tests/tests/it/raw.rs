@@ -129,7 +129,8 @@ async fn one_scalar_in_any_repository() {
         let judged = async |rest: &str, code: i32| set(&format!("{rest}{dry_run}"), code).await;
         let older = judged("--set 48200 --forward-only", 14).await;
         assert_eq!((&older["outcome"], &older["found"]), (&"superseded".into(), &"48213".into()), "{dry_run}");
-        assert_eq!(older["next"], "nothing, if 48213 is right; to replace it all the same, set it with --expect 48213");
+        let advice = "nothing, if 48213 is right; to replace it all the same: --file values.yaml --key image.tag --set 48200 --expect 48213";
+        assert_eq!(older["next"], advice);
         assert_eq!(judged("--set 48300 --expect 48200", 14).await["found"], "48213", "{dry_run}");
         assert_eq!(judged("--set 48213 --expect 48200", 0).await["outcome"], "unchanged", "{dry_run}");
         let missing = format!("{} --set 1{dry_run}", place.replace("values.yaml", "value.yaml"));
